@@ -1,0 +1,36 @@
+/**
+ * Time as an argument. Every room takes a Clock; only this file touches the platform's timers,
+ * so a test can put the whole appliance on a virtual clock.
+ */
+
+/** A scheduled callback that can still be stopped. */
+export interface Alarm {
+  /** Stops the callback; harmless when it already ran. */
+  cancel(): void;
+}
+
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary start. Never jumps with the wall clock. */
+  now(): number;
+  /** Unix time in milliseconds. May jump; use it only for what leaves the process or reaches the disk. */
+  wall(): number;
+  /** Runs `fn` once, at least `ms` milliseconds from now (at most 2^31-1). */
+  after(ms: number, fn: () => void): Alarm;
+  /** Runs `fn` at the end of the current event-loop turn, after all input that arrived with it. */
+  atTurnEnd(fn: () => void): void;
+}
+
+const DELAY_MS_MAX = 2 ** 31 - 1; // beyond it setTimeout fires at once
+
+/** The machine's own clock. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  wall: () => Date.now(),
+  after(ms, fn) {
+    const timer = setTimeout(fn, Math.min(Math.max(0, ms), DELAY_MS_MAX));
+    return { cancel: () => clearTimeout(timer) };
+  },
+  atTurnEnd(fn) {
+    setImmediate(fn);
+  },
+};

@@ -1,0 +1,83 @@
+/**
+ * A Flow is the two-way association a message came on: a UDP pair of addresses, or one connection
+ * (RFC 5626 §3.1). Transports make flows; every other room only names them and sends on them.
+ */
+
+export type TransportName = "udp" | "tcp" | "tls" | "ws" | "wss";
+
+/** One of our own listening points, as messages name it. */
+export interface LocalEndpoint {
+  readonly transport: TransportName;
+  /** The bound address, without brackets. */
+  readonly address: string;
+  readonly port: number;
+  /** `host:port` for Via, Record-Route and Path: the advertised name, or the bound address (IPv6 in brackets). */
+  readonly sentBy: string;
+}
+
+/** Is told when a connection is gone, with the reason for the trace. */
+export interface FlowObserver {
+  flowClosed(flow: Flow, reason: string): void;
+}
+
+export interface Flow {
+  readonly transport: TransportName;
+  readonly local: LocalEndpoint;
+  /** The peer's address, without brackets, IPv4-mapped IPv6 written as IPv4. */
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  /** True for connections: no retransmissions are needed (RFC 3261 §17). */
+  readonly reliable: boolean;
+  /** False once a connection is closed; a UDP flow is open as long as its socket is. */
+  readonly open: boolean;
+  /** Names the flow in maps and logs: `udp:10.0.0.1:5060>192.0.2.7:5062`, plus `#n` for connection n. */
+  readonly id: string;
+  /**
+   * Hands one whole message to the transport. True: it left or is queued (a connection still being
+   * opened queues). False: it was dropped (closed, queue full, no route), and nothing will follow.
+   */
+  send(bytes: Uint8Array): boolean;
+  /** Asks to be told when this connection closes. UDP flows never close by themselves. */
+  watch(observer: FlowObserver): void;
+  unwatch(observer: FlowObserver): void;
+  /** The same socket towards another port of the same peer (a response without rport); null for connections. */
+  toPort(port: number): Flow | null;
+}
+
+/** What the transports deliver. Called synchronously; must not throw. */
+export interface Receiver {
+  /** One datagram, or one message framed out of a stream (start line to end of body). */
+  message(bytes: Buffer, flow: Flow): void;
+  /**
+   * A stream that can no longer be framed. `head` holds the start line and headers read so far, for
+   * a 400 to whoever sent it; the transport closes the connection once that answer is out.
+   */
+  broken(head: Buffer, flow: Flow, code: string): void;
+}
+
+/** What the layers above need of the transports. */
+export interface Transports {
+  /**
+   * A flow to `address:port`: the live connection to it, or a new one that queues while it is opened;
+   * for UDP the socket `from` when it fits, else the first of the family. Null: no listener can reach it.
+   */
+  flowTo(transport: TransportName, address: string, port: number, from?: LocalEndpoint): Flow | null;
+  /** The flow a stored id names, when it still exists (a restart ends connections, not UDP flows). */
+  flowById(id: string): Flow | null;
+  /** Every point we listen on now. */
+  endpoints(): readonly LocalEndpoint[];
+  /** True when a stream connection to `address:port` is open or succeeded lately (RFC 3261 §18.1.1). */
+  speaksTcp(address: string, port: number): boolean;
+}
+
+/** `host:port` with IPv6 literals in brackets (RFC 3261 §25.1 hostport). */
+export function hostPort(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** `::ffff:192.0.2.1` is how a dual-stack socket shows IPv4; everybody else writes 192.0.2.1. */
+export function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice(7) : address;
+}
+
+export const isReliable = (transport: TransportName): boolean => transport !== "udp";
