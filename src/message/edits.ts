@@ -1,0 +1,64 @@
+/**
+ * A copy of a message with some ranges replaced: all bytes between the edits stay as they came.
+ * One instance serves all messages in turn, so that an edit costs no garbage.
+ */
+const EDITS_MAX = 600; // more than two for each header line a message may have
+
+export class Edits {
+  readonly #starts = new Int32Array(EDITS_MAX);
+  readonly #ends = new Int32Array(EDITS_MAX);
+  readonly #texts: string[] = new Array<string>(EDITS_MAX).fill("");
+  #count = 0;
+
+  clear(): void {
+    this.#count = 0;
+  }
+
+  /** Puts `text` (latin1) in the place of bytes[start, end). Edits may come in any order but must not overlap. */
+  replace(start: number, end: number, text: string): void {
+    if (this.#count === EDITS_MAX) throw new RangeError("more than EDITS_MAX edits in one message");
+    let i = this.#count++;
+    // Keep them sorted; those at one place stay in the order in which they came.
+    while (i > 0 && this.#starts[i - 1]! > start) {
+      this.#starts[i] = this.#starts[i - 1]!;
+      this.#ends[i] = this.#ends[i - 1]!;
+      this.#texts[i] = this.#texts[i - 1]!;
+      i--;
+    }
+    this.#starts[i] = start;
+    this.#ends[i] = end;
+    this.#texts[i] = text;
+  }
+
+  insert(at: number, text: string): void {
+    this.replace(at, at, text);
+  }
+
+  remove(start: number, end: number): void {
+    this.replace(start, end, "");
+  }
+
+  /** bytes[from, to) with the edits carried out, in memory of its own. Ends with an empty list of edits. */
+  apply(bytes: Buffer, from: number, to: number): Buffer {
+    let size = to - from;
+    for (let i = 0; i < this.#count; i++)
+      size += this.#texts[i]!.length - (this.#ends[i]! - this.#starts[i]!);
+    const out = Buffer.allocUnsafeSlow(size);
+    let read = from;
+    let write = 0;
+    for (let i = 0; i < this.#count; i++) {
+      const start = this.#starts[i]!;
+      if (start > read) {
+        bytes.copy(out, write, read, start);
+        write += start - read;
+      }
+      const text = this.#texts[i]!;
+      if (text !== "") write += out.latin1Write(text, write);
+      read = this.#ends[i]!;
+      this.#texts[i] = "";
+    }
+    if (to > read) bytes.copy(out, write, read, to);
+    this.#count = 0;
+    return out;
+  }
+}

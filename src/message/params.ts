@@ -1,0 +1,75 @@
+/**
+ * Header parameters: `;name=value` behind an addr-spec or a bracketed name-addr (RFC 3261 §25.1
+ * generic-param), found without cutting out what stands before them.
+ */
+import { BACKSLASH, EQUALS, GT, isLws, LT, lower, QUOTE, SEMICOLON } from "./chars.ts";
+
+/** The tag of a From or To value in bytes[start, end); null when it has none. */
+export function tagIn(bytes: Buffer, start: number, end: number): string | null {
+  return paramIn(bytes, start, end, "tag");
+}
+
+/**
+ * The parameter `name` (lower case) of a From-, To- or Contact-like value: null when absent, "" when it
+ * has no value. In a value without angle brackets every parameter is a header parameter (§20.10).
+ */
+export function paramIn(bytes: Buffer, start: number, end: number, name: string): string | null {
+  for (let at = nextSemicolon(bytes, start, end); at < end; at = nextSemicolon(bytes, at, end)) {
+    at = skipLws(bytes, at + 1, end);
+    if (!startsWith(bytes, at, end, name)) continue;
+    let next = skipLws(bytes, at + name.length, end);
+    if (next >= end || bytes[next] === SEMICOLON) return "";
+    if (bytes[next] !== EQUALS) continue;
+    next = skipLws(bytes, next + 1, end);
+    let to = nextSemicolon(bytes, next, end);
+    while (to > next && isLws(bytes[to - 1]!)) to--;
+    return bytes.latin1Slice(next, to);
+  }
+  return null;
+}
+
+function skipLws(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end && isLws(bytes[at]!)) at++;
+  return at;
+}
+
+function startsWith(bytes: Buffer, at: number, end: number, name: string): boolean {
+  if (at + name.length > end) return false;
+  for (let i = 0; i < name.length; i++) if (lower(bytes[at + i]!) !== name.charCodeAt(i)) return false;
+  return true;
+}
+
+/** The next ";" outside quoted strings and angle brackets, at or after `from`; `end` when there is none. */
+function nextSemicolon(bytes: Buffer, from: number, end: number): number {
+  for (let at = from; at < end; at++) {
+    const c = bytes[at]!;
+    if (c === SEMICOLON) return at;
+    if (c === QUOTE) {
+      at++;
+      while (at < end && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
+    } else if (c === LT) {
+      while (at < end && bytes[at] !== GT) at++;
+    }
+  }
+  return end;
+}
+
+/** One parameter of a parsed list, name in lower case. */
+export type Params = ReadonlyMap<string, string>;
+
+/** `;a=b;c` as a map: names lower case, a parameter without value maps to "". The first of a name counts. */
+export function parseParams(text: string): Params {
+  const params = new Map<string, string>();
+  const bytes = Buffer.from(text, "latin1");
+  let at = nextSemicolon(bytes, 0, bytes.length);
+  while (at < bytes.length) {
+    const next = nextSemicolon(bytes, at + 1, bytes.length);
+    const param = text.slice(at + 1, next);
+    const equals = param.indexOf("=");
+    const name = (equals < 0 ? param : param.slice(0, equals)).trim().toLowerCase();
+    if (name !== "" && !params.has(name)) params.set(name, equals < 0 ? "" : param.slice(equals + 1).trim());
+    at = next;
+  }
+  return params;
+}

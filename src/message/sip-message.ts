@@ -1,0 +1,201 @@
+/**
+ * One SIP message as it came: the bytes, an index of its header fields, and values cut out and
+ * parsed when somebody asks (RFC 3261 §7). The bytes are never changed.
+ */
+import type { CSeq } from "./cseq.ts";
+import { parseCSeq } from "./cseq.ts";
+import type { HeaderId } from "./header-names.ts";
+import { H } from "./header-names.ts";
+import { paramIn, tagIn } from "./params.ts";
+import { ParseError } from "./parse-error.ts";
+import type { SipUri } from "./uri.ts";
+import { parseUri } from "./uri.ts";
+import type { Via } from "./via.ts";
+import { parseVia } from "./via.ts";
+
+/** Numbers per header field in the index: id, name start, value start, value end, line end (after CRLF). */
+export const STRIDE = 5;
+
+export class SipMessage {
+  readonly bytes: Buffer;
+  readonly index: Int32Array;
+  /** How many header field lines were read. */
+  readonly count: number;
+  readonly isRequest: boolean;
+  /** The request's method; "" in a response. */
+  readonly method: string;
+  /** The response's status code; 0 in a request. */
+  readonly status: number;
+  /** Start of the start line: after any CRLFs that came before the message (§7.5). */
+  readonly start: number;
+  /** Range of the Request-URI, or of the reason phrase. */
+  readonly uriStart: number;
+  readonly uriEnd: number;
+  /** First byte of the first header line. */
+  readonly headersStart: number;
+  /** First byte of the body: after the empty line. */
+  readonly bodyStart: number;
+  /** End of the body by Content-Length; what follows in a datagram is not part of the message (§18.3). */
+  readonly bodyEnd: number;
+  /** What is wrong with it as a whole; such a request can still be answered with 400. */
+  readonly fault: ParseError | null;
+
+  #via: Via | ParseError | null | undefined;
+  #cseq: CSeq | ParseError | undefined;
+  #uri: SipUri | ParseError | undefined;
+  #uriText: string | undefined;
+  #fromTag: string | null | undefined;
+  #toTag: string | null | undefined;
+
+  constructor(fields: {
+    bytes: Buffer;
+    index: Int32Array;
+    isRequest: boolean;
+    method: string;
+    status: number;
+    start: number;
+    uriStart: number;
+    uriEnd: number;
+    headersStart: number;
+    bodyStart: number;
+    bodyEnd: number;
+    fault: ParseError | null;
+  }) {
+    this.bytes = fields.bytes;
+    this.index = fields.index;
+    this.count = fields.index.length / STRIDE;
+    this.isRequest = fields.isRequest;
+    this.method = fields.method;
+    this.status = fields.status;
+    this.start = fields.start;
+    this.uriStart = fields.uriStart;
+    this.uriEnd = fields.uriEnd;
+    this.headersStart = fields.headersStart;
+    this.bodyStart = fields.bodyStart;
+    this.bodyEnd = fields.bodyEnd;
+    this.fault = fields.fault;
+  }
+
+  /** Number of the first header line of that name at or after line `from`; -1 when there is none. */
+  find(id: HeaderId, from = 0): number {
+    const index = this.index;
+    for (let i = from * STRIDE; i < index.length; i += STRIDE) if (index[i] === id) return i / STRIDE;
+    return -1;
+  }
+
+  /** How many header lines have that name. */
+  countOf(id: HeaderId): number {
+    let count = 0;
+    for (let i = 0; i < this.index.length; i += STRIDE) if (this.index[i] === id) count++;
+    return count;
+  }
+
+  idOf(line: number): number {
+    return this.index[line * STRIDE]!;
+  }
+  /** First byte of the line: the name. */
+  lineStart(line: number): number {
+    return this.index[line * STRIDE + 1]!;
+  }
+  valueStart(line: number): number {
+    return this.index[line * STRIDE + 2]!;
+  }
+  valueEnd(line: number): number {
+    return this.index[line * STRIDE + 3]!;
+  }
+  /** After the line's CRLF. */
+  lineEnd(line: number): number {
+    return this.index[line * STRIDE + 4]!;
+  }
+
+  /** The line's field name as written. */
+  nameText(line: number): string {
+    const start = this.lineStart(line);
+    return this.bytes.latin1Slice(start, this.bytes.indexOf(58, start)).trimEnd();
+  }
+
+  /** The line's value, trimmed, folding still in it. */
+  valueOf(line: number): string {
+    return this.bytes.latin1Slice(this.valueStart(line), this.valueEnd(line));
+  }
+
+  /** Value of the first line of that name; null when absent. */
+  text(id: HeaderId): string | null {
+    const line = this.find(id);
+    return line < 0 ? null : this.valueOf(line);
+  }
+
+  /** Values of all lines of that name, in order, each line as it is (lists not split). */
+  texts(id: HeaderId): string[] {
+    const values: string[] = [];
+    for (let line = this.find(id); line >= 0; line = this.find(id, line + 1)) values.push(this.valueOf(line));
+    return values;
+  }
+
+  /** The topmost Via; null when there is none. */
+  get via(): Via | ParseError | null {
+    if (this.#via === undefined) {
+      const line = this.find(H.Via);
+      this.#via = line < 0 ? null : parseVia(this.bytes, this.valueStart(line), this.valueEnd(line));
+    }
+    return this.#via;
+  }
+
+  get cseq(): CSeq | ParseError {
+    if (this.#cseq === undefined) {
+      const line = this.find(H.CSeq);
+      this.#cseq =
+        line < 0
+          ? new ParseError("cseq_missing", this.headersStart)
+          : parseCSeq(this.bytes, this.valueStart(line), this.valueEnd(line));
+    }
+    return this.#cseq;
+  }
+
+  /** The Request-URI as written. */
+  get uriText(): string {
+    if (this.#uriText === undefined) this.#uriText = this.bytes.latin1Slice(this.uriStart, this.uriEnd);
+    return this.#uriText;
+  }
+
+  /** The Request-URI, parsed. */
+  get uri(): SipUri | ParseError {
+    this.#uri ??= parseUri(this.uriText);
+    return this.#uri;
+  }
+
+  get callId(): string | null {
+    return this.text(H.CallId);
+  }
+
+  /** The From tag; null when absent. */
+  get fromTag(): string | null {
+    if (this.#fromTag === undefined) this.#fromTag = this.#tag(H.From);
+    return this.#fromTag;
+  }
+
+  /** The To tag; null when absent: then the request is outside any dialog (§12). */
+  get toTag(): string | null {
+    if (this.#toTag === undefined) this.#toTag = this.#tag(H.To);
+    return this.#toTag;
+  }
+
+  get reason(): string {
+    return this.isRequest ? "" : this.uriText;
+  }
+
+  get body(): Buffer {
+    return this.bytes.subarray(this.bodyStart, this.bodyEnd);
+  }
+
+  #tag(id: HeaderId): string | null {
+    const line = this.find(id);
+    return line < 0 ? null : tagIn(this.bytes, this.valueStart(line), this.valueEnd(line));
+  }
+
+  /** A header parameter of the first line of that name, outside quotes and angle brackets. */
+  paramOf(id: HeaderId, name: string): string | null {
+    const line = this.find(id);
+    return line < 0 ? null : paramIn(this.bytes, this.valueStart(line), this.valueEnd(line), name);
+  }
+}

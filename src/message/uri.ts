@@ -1,0 +1,202 @@
+/**
+ * SIP and SIPS URIs (RFC 3261 §19.1, §25.1) and, opaquely, URIs of other schemes.
+ */
+import {
+  ABSOLUTE_URI,
+  allOf,
+  escapesAreWhole,
+  HOSTNAME,
+  IPV6,
+  isDigit,
+  TOKEN,
+  URI_HEADERS,
+  URI_PARAMS,
+  USERINFO,
+} from "./chars.ts";
+import { ParseError } from "./parse-error.ts";
+
+export interface SipUri {
+  /** Lower case. Everything but `sip` and `sips` is opaque: only `text` and `scheme` mean something. */
+  readonly scheme: string;
+  /** The user part as written (escapes in it, password cut off); null when absent. */
+  readonly user: string | null;
+  /** Lower case, IPv6 without brackets. "" in an opaque URI. */
+  readonly host: string;
+  readonly port: number | null;
+  /** `;a=b;c` as written; "" when there are none. */
+  readonly params: string;
+  /** `?a=b` as written without the question mark; "" when there are none. */
+  readonly headers: string;
+  readonly text: string;
+}
+
+/** Longest URI that is read; the answer to a longer Request-URI is 414. */
+export const URI_CHARS_MAX = 8192;
+
+/**
+ * SIP-URI = "sip:" [ userinfo ] hostport uri-parameters [ headers ]; SIPS-URI the same with "sips:".
+ * `text` must hold the URI alone: no angle brackets, no white space.
+ */
+export function parseUri(text: string): SipUri | ParseError {
+  if (text.length > URI_CHARS_MAX) return new ParseError("uri_long", URI_CHARS_MAX);
+  const colon = text.indexOf(":");
+  if (colon < 1 || !isScheme(text, colon)) return new ParseError("uri_scheme", 0);
+  const scheme = schemeOf(text, colon);
+  if (scheme !== "sip" && scheme !== "sips") return opaque(text, scheme, colon);
+  const question = headersFrom(text, colon + 1);
+  const headers = question < 0 ? "" : text.slice(question + 1);
+  const end = question < 0 ? text.length : question;
+  const at = text.lastIndexOf("@", end - 1);
+  const hostFrom = at > colon ? at + 1 : colon + 1;
+  const user = at > colon ? userOf(text, colon + 1, at) : null;
+  if (user instanceof ParseError) return user;
+  const semicolon = text.indexOf(";", hostFrom);
+  const hostTo = semicolon >= 0 && semicolon < end ? semicolon : end;
+  const place = parseHostPort(text, hostFrom, hostTo);
+  if (place instanceof ParseError) return place;
+  const params = text.slice(hostTo, end);
+  if (!allOf(params, 0, params.length, URI_PARAMS) || params.endsWith(";"))
+    return new ParseError("uri_params", hostTo);
+  if (!allOf(headers, 0, headers.length, URI_HEADERS) || (question >= 0 && headers === ""))
+    return new ParseError("uri_headers", question);
+  if (text.includes("%") && !escapesAreWhole(text)) return new ParseError("uri_escape", text.indexOf("%"));
+  return { scheme, user, host: place.host, port: place.port, params, headers, text };
+}
+
+/** The "?" that begins the headers: the first one behind the host (a user part may hold one too). */
+function headersFrom(text: string, from: number): number {
+  const at = text.indexOf("@", from);
+  return text.indexOf("?", at < 0 ? from : at);
+}
+
+/** scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) */
+function isScheme(text: string, end: number): boolean {
+  return /^[A-Za-z][A-Za-z0-9+.-]*$/.test(text.slice(0, end));
+}
+
+function schemeOf(text: string, colon: number): string {
+  if (text.startsWith("sip:")) return "sip";
+  return text.slice(0, colon).toLowerCase();
+}
+
+function opaque(text: string, scheme: string, colon: number): SipUri | ParseError {
+  if (colon + 1 === text.length || !allOf(text, colon + 1, text.length, ABSOLUTE_URI))
+    return new ParseError("uri_opaque", colon + 1);
+  return { scheme, user: null, host: "", port: null, params: "", headers: "", text };
+}
+
+/** userinfo = ( user / telephone-subscriber ) [ ":" password ] "@" */
+function userOf(text: string, from: number, to: number): string | ParseError {
+  if (from === to || !allOf(text, from, to, USERINFO)) return new ParseError("uri_user", from);
+  const password = text.indexOf(":", from);
+  return text.slice(from, password >= 0 && password < to ? password : to);
+}
+
+/** hostport = host [ ":" port ]; the whole of text[from, to). */
+export function parseHostPort(
+  text: string,
+  from: number,
+  to: number,
+): { host: string; port: number | null } | ParseError {
+  let at = from;
+  let host: string;
+  if (text.charCodeAt(from) === 91) {
+    at = text.indexOf("]", from);
+    if (at < 0 || at >= to || at === from + 1 || !allOf(text, from + 1, at, IPV6))
+      return new ParseError("uri_host", from);
+    host = text.slice(from + 1, at).toLowerCase();
+    at++;
+  } else {
+    while (at < to && HOSTNAME[text.charCodeAt(at)] === 1) at++;
+    if (at === from) return new ParseError("uri_host", from);
+    host = text.slice(from, at).toLowerCase();
+  }
+  if (at === to) return { host, port: null };
+  if (text.charCodeAt(at) !== 58 || at + 1 === to || to - at > 7) return new ParseError("uri_port", at);
+  let port = 0;
+  for (let i = at + 1; i < to; i++) {
+    const c = text.charCodeAt(i);
+    if (!isDigit(c)) return new ParseError("uri_port", i);
+    port = port * 10 + c - 48;
+  }
+  return port <= 65535 ? { host, port } : new ParseError("uri_port", at);
+}
+
+/** A URI parameter: null when absent, "" when it has no value. Names are case-insensitive (§19.1.4). */
+export function uriParam(uri: SipUri, name: string): string | null {
+  const params = uri.params;
+  if (params === "") return null;
+  let at = 0;
+  while (at < params.length) {
+    const next = params.indexOf(";", at + 1);
+    const end = next < 0 ? params.length : next;
+    let equals = params.indexOf("=", at);
+    if (equals < 0 || equals > end) equals = end;
+    if (equals - at - 1 === name.length && params.slice(at + 1, equals).toLowerCase() === name)
+      return params.slice(equals + 1, end);
+    at = end;
+  }
+  return null;
+}
+
+/** True for a URI that marks a loose router: `;lr`, with or without a value (§19.1.1). */
+export function isLooseRouter(uri: SipUri): boolean {
+  return uri.params !== "" && uriParam(uri, "lr") !== null;
+}
+
+const UNRESERVED = /[A-Za-z0-9\-_.!~*'()]/;
+
+/** The text with those escapes resolved that need none: `%61lice` is `alice` (§19.1.4). */
+export function unescapeUser(text: string): string {
+  if (!text.includes("%")) return text;
+  return text.replace(/%([0-9a-fA-F]{2})/g, (whole, hex: string) => {
+    const char = String.fromCharCode(Number.parseInt(hex, 16));
+    return UNRESERVED.test(char) ? char : whole.toUpperCase();
+  });
+}
+
+/** Parameters that must match when only one URI has them (§19.1.4). */
+const MUST_MATCH = ["user", "ttl", "method", "maddr", "transport"] as const;
+
+/** URI equality of RFC 3261 §19.1.4. Opaque URIs are equal when their text is. */
+export function sameUri(a: SipUri, b: SipUri): boolean {
+  if (a.scheme !== b.scheme) return false;
+  if (a.host === "" || b.host === "") return a.text === b.text;
+  if (a.host !== b.host || a.port !== b.port) return false;
+  if (unescapeUser(a.user ?? "") !== unescapeUser(b.user ?? "") || (a.user === null) !== (b.user === null))
+    return false;
+  return sameParams(a, b) && sameHeaders(a.headers, b.headers);
+}
+
+function sameParams(a: SipUri, b: SipUri): boolean {
+  if (a.params === b.params) return true;
+  for (const name of MUST_MATCH) {
+    const [x, y] = [uriParam(a, name), uriParam(b, name)];
+    if ((x === null) !== (y === null)) return false;
+  }
+  for (const param of a.params.split(";")) {
+    const name = (param.split("=", 1)[0] ?? "").toLowerCase();
+    if (name === "") continue;
+    const [x, y] = [uriParam(a, name), uriParam(b, name)];
+    if (x !== null && y !== null && unescapeUser(x).toLowerCase() !== unescapeUser(y).toLowerCase())
+      return false;
+  }
+  return true;
+}
+
+/** Header components must all be there on both sides, in any order. */
+function sameHeaders(a: string, b: string): boolean {
+  if (a === b) return true;
+  const sorted = (text: string) =>
+    text
+      .split("&")
+      .map((header) => unescapeUser(header).toLowerCase())
+      .sort()
+      .join("&");
+  return sorted(a) === sorted(b);
+}
+
+/** Whether text is a token (RFC 3261 §25.1): method names, tags, option tags. */
+export function isToken(text: string): boolean {
+  return text !== "" && allOf(text, 0, text.length, TOKEN);
+}
