@@ -1,0 +1,260 @@
+/**
+ * Finds or makes the transaction for each message (RFC 3261 §17). Synchronous from end to end: a
+ * retransmission can never slip in between a request and its transaction.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Flow, Transports } from "../base/flow.ts";
+import type { Counter, Metrics } from "../base/metrics.ts";
+import { TimerWheel } from "../base/timers.ts";
+import { buildAnswer } from "../message/answer.ts";
+import type { CSeq } from "../message/cseq.ts";
+import type { Edits } from "../message/edits.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Scanner } from "../message/scan.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { Via } from "../message/via.ts";
+import type { ClientUser } from "./client-transaction.ts";
+import { ClientTransaction } from "./client-transaction.ts";
+import type { Input, Machine } from "./machine.ts";
+import { clientKey, serverKey } from "./matching.ts";
+import { ServerTransaction } from "./server-transaction.ts";
+import type { TimerSettings } from "./timers.ts";
+import type { Transaction } from "./transaction.ts";
+
+/** What arrives for the layer above. Called synchronously; must not throw. */
+export interface TransactionUser {
+  /** A new request other than ACK and CANCEL. Answer it, now or later. */
+  request(transaction: ServerTransaction, request: SipMessage): void;
+  /** A CANCEL, which has a transaction of its own; `invite` is the one it names, null when there is none. */
+  cancel(transaction: ServerTransaction, request: SipMessage, invite: ServerTransaction | null): void;
+  /** An ACK that belongs to no transaction: the ACK of a 2xx. */
+  ack(request: SipMessage, flow: Flow): void;
+  /** A response no client transaction waits for. */
+  strayResponse(response: SipMessage, flow: Flow): void;
+}
+
+export interface LayerOptions {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly transports: Transports;
+  readonly edits: Edits;
+  readonly scanner: Scanner;
+  readonly user: TransactionUser;
+  readonly timers: TimerSettings;
+  /** Client and server transactions together; a request beyond it is answered with 503 without state. */
+  readonly transactionsMax: number;
+}
+
+const RETRY_AFTER_S = 5;
+
+export class TransactionLayer {
+  readonly wheel: TimerWheel;
+  readonly edits: Edits;
+  readonly scanner: Scanner;
+  timers: TimerSettings;
+  transactionsMax: number;
+  readonly #clock: Clock;
+  readonly #metrics: Metrics;
+  readonly #transports: Transports;
+  readonly #user: TransactionUser;
+  readonly #servers = new Map<string, ServerTransaction>();
+  readonly #clients = new Map<string, ClientTransaction>();
+  readonly #retransmissionsIn: Counter;
+  readonly #retransmissionsOut: Counter;
+  readonly #overLimit: Counter;
+
+  constructor(options: LayerOptions) {
+    this.#clock = options.clock;
+    this.#metrics = options.metrics;
+    this.#transports = options.transports;
+    this.#user = options.user;
+    this.edits = options.edits;
+    this.scanner = options.scanner;
+    this.timers = options.timers;
+    this.transactionsMax = options.transactionsMax;
+    this.wheel = new TimerWheel(options.clock);
+    const m = options.metrics;
+    this.#retransmissionsIn = m.counter(
+      "sipedge_requests_repeated_total",
+      "Requests that came again and were absorbed by their transaction",
+    );
+    this.#retransmissionsOut = m.counter(
+      "sipedge_retransmissions_total",
+      "Messages sent again by a timer or for a repeated request",
+    );
+    this.#overLimit = m.counter(
+      "sipedge_transactions_refused_total",
+      "Requests answered 503 because limits.transactions_max was reached",
+    );
+    m.gauges("sipedge_transactions", "Running transactions", () => [
+      { labels: { side: "server" }, value: this.#servers.size },
+      { labels: { side: "client" }, value: this.#clients.size },
+    ]);
+  }
+
+  /** A request that passed the checks every request must pass: Via and CSeq are there and sound. */
+  receiveRequest(request: SipMessage, via: Via, cseq: CSeq, flow: Flow): void {
+    const key = serverKey(request, via, cseq, request.method);
+    const known = this.#servers.get(key);
+    if (known !== undefined) {
+      if (request.method === "ACK") known.acknowledge(request, flow);
+      else {
+        this.#retransmissionsIn.inc();
+        known.repeated();
+      }
+      return;
+    }
+    if (request.method === "ACK") {
+      this.#user.ack(request, flow);
+      return;
+    }
+    if (this.size >= this.transactionsMax) {
+      this.#refuse(request, flow);
+      return;
+    }
+    const transaction = this.#newServer(key, request, via, flow);
+    if (request.method === "CANCEL") {
+      const invite = this.#servers.get(serverKey(request, via, cseq, "INVITE"));
+      this.#user.cancel(transaction, request, invite ?? null);
+    } else this.#user.request(transaction, request);
+  }
+
+  /** A response; its topmost Via must be ours, or nobody here waits for it. */
+  receiveResponse(response: SipMessage, via: Via, cseq: CSeq, flow: Flow): void {
+    const key = clientKey(via.branch ?? "", cseq.method);
+    const client = this.#clients.get(key);
+    if (client !== undefined && client.method === cseq.method) client.receive(response);
+    else this.#user.strayResponse(response, flow);
+  }
+
+  /**
+   * Sends a request statefully. `bytes` is the whole message with `branch` in its topmost Via; the
+   * user hears of everything that follows.
+   */
+  send(bytes: Buffer, method: string, branch: string, flow: Flow, user: ClientUser): ClientTransaction {
+    const key = clientKey(branch, method);
+    const transaction = new ClientTransaction(this, key, method, bytes, flow, user, this.#clock.now());
+    this.#clients.set(key, transaction);
+    transaction.start();
+    return transaction;
+  }
+
+  /** Running transactions of both sides. */
+  get size(): number {
+    return this.#servers.size + this.#clients.size;
+  }
+
+  /** The INVITE server transactions that still wait for a final answer: what a clean stop waits for. */
+  get unanswered(): number {
+    let count = 0;
+    for (const server of this.#servers.values()) if (!server.answered) count++;
+    return count;
+  }
+
+  unexpected(machine: Machine, state: string, input: Input): void {
+    this.#metrics
+      .counter(
+        "sipedge_transaction_inputs_unexpected_total",
+        "Inputs that the RFC's figure does not have in that state",
+        { machine: machine.name, state, input },
+      )
+      .inc();
+  }
+
+  ended(transaction: Transaction): void {
+    if (transaction instanceof ServerTransaction) this.#servers.delete(transaction.key);
+    else this.#clients.delete(transaction.key);
+  }
+
+  retransmitted(): void {
+    this.#retransmissionsOut.inc();
+  }
+
+  snapshot(max: number): TransactionsSnapshot {
+    const states: Record<string, number> = {};
+    const listed: TransactionRow[] = [];
+    for (const side of [this.#servers, this.#clients]) {
+      for (const transaction of side.values()) {
+        const name = `${transaction.machine.name}.${transaction.state}`;
+        states[name] = (states[name] ?? 0) + 1;
+        if (listed.length < max)
+          listed.push({
+            machine: transaction.machine.name,
+            state: transaction.state,
+            method: transaction.method,
+            key: transaction.key,
+            age_ms: Math.round(this.#clock.now() - transaction.startedAt),
+          });
+      }
+    }
+    return {
+      server: this.#servers.size,
+      client: this.#clients.size,
+      timers: this.wheel.size,
+      states,
+      transactions: listed,
+    };
+  }
+
+  #newServer(key: string, request: SipMessage, via: Via, flow: Flow): ServerTransaction {
+    const transaction = new ServerTransaction(
+      this,
+      key,
+      request,
+      flow,
+      replyFlow(via, flow),
+      flow.reliable ? () => this.#reconnect(via, flow) : null,
+      this.#clock.now(),
+    );
+    this.#servers.set(key, transaction);
+    return transaction;
+  }
+
+  /** §18.2.2: the connection is gone, so a new one goes to the address in received and the sent-by port. */
+  #reconnect(via: Via, flow: Flow): Flow | null {
+    const port = via.port ?? (flow.transport === "tls" ? 5061 : 5060);
+    return this.#transports.flowTo(flow.transport, flow.remoteAddress, port, flow.local);
+  }
+
+  #refuse(request: SipMessage, flow: Flow): void {
+    this.#overLimit.inc();
+    const via = request.via;
+    if (via === null || via instanceof ParseError) return;
+    const { remoteAddress: address, remotePort: port } = flow;
+    replyFlow(via, flow).send(
+      buildAnswer(this.edits, request, 503, {
+        address,
+        port,
+        toTag: "overload",
+        headers: [`Retry-After: ${RETRY_AFTER_S}`],
+      }),
+    );
+  }
+}
+
+/**
+ * Where answers go (§18.2.2, RFC 3581 §4): back on the connection; on UDP to the source address, and
+ * to its port when rport was asked for, else to the sent-by port.
+ * Departs from §18.2.2: maddr is not followed, because it would let anyone aim our answers at others.
+ */
+export function replyFlow(via: Via, flow: Flow): Flow {
+  if (flow.reliable || via.rport !== null) return flow;
+  const port = via.port ?? 5060;
+  return port === flow.remotePort ? flow : (flow.toPort(port) ?? flow);
+}
+
+export interface TransactionRow {
+  readonly machine: string;
+  readonly state: string;
+  readonly method: string;
+  readonly key: string;
+  readonly age_ms: number;
+}
+
+export interface TransactionsSnapshot {
+  readonly server: number;
+  readonly client: number;
+  readonly timers: number;
+  readonly states: Readonly<Record<string, number>>;
+  readonly transactions: readonly TransactionRow[];
+}

@@ -1,0 +1,43 @@
+import { compile } from "./machine.ts";
+
+/** Non-INVITE server transaction: RFC 3261 §17.2.2 Figure 8. */
+export const nonInviteServer = compile({
+  name: "non_invite_server",
+  source: "RFC 3261 Figure 8",
+  initial: "Trying",
+  states: {
+    Trying: {
+      on: {
+        request: {},
+        send1xx: { to: "Proceeding", do: ["send"] },
+        send2xx: { to: "Completed", do: ["send"] },
+        send300_699: { to: "Completed", do: ["send"] },
+        transportError: { to: "Terminated", do: ["tellTransportError"] },
+        abandon: { to: "Terminated" }, // no answer came and 408 must not be sent (RFC 4320 §4.2)
+      },
+    },
+    Proceeding: {
+      on: {
+        request: { do: ["resend"] },
+        send1xx: { do: ["send"] },
+        send2xx: { to: "Completed", do: ["send"] },
+        send300_699: { to: "Completed", do: ["send"] },
+        transportError: { to: "Terminated", do: ["tellTransportError"] },
+        abandon: { to: "Terminated" },
+      },
+    },
+    Completed: {
+      timers: ["J"],
+      on: {
+        request: { do: ["resend"] },
+        send1xx: {},
+        send2xx: {},
+        send300_699: {},
+        transportError: { to: "Terminated", do: ["tellTransportError"] },
+        J: { to: "Terminated" },
+        abandon: {},
+      },
+    },
+    Terminated: { on: {} },
+  },
+});

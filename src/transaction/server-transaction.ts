@@ -1,0 +1,101 @@
+/** A server transaction: a request that came to us, and the answers we gave (RFC 3261 §17.2). */
+import type { Flow } from "../base/flow.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { inviteServer } from "./invite-server.ts";
+import type { Effect } from "./machine.ts";
+import { nonInviteServer } from "./non-invite-server.ts";
+import type { TransactionHost } from "./transaction.ts";
+import { Transaction } from "./transaction.ts";
+
+/** Who answers the request. Called synchronously, after the step is complete. */
+export interface ServerUser {
+  /** An ACK for the 2xx of this INVITE (RFC 6026 §8.5): to be forwarded like any ACK. */
+  acknowledged(transaction: ServerTransaction, ack: SipMessage, flow: Flow): void;
+  /** Timer H: no ACK for our final answer came. The transaction is over. */
+  timedOut(transaction: ServerTransaction): void;
+  /** The answer could not be sent. The transaction is over. */
+  transportFailed(transaction: ServerTransaction): void;
+}
+
+/** Finds where answers go when the connection of the request is gone (§18.2.2). */
+export type ReplyRoute = () => Flow | null;
+
+export class ServerTransaction extends Transaction {
+  /** The flow the request came on. */
+  readonly source: Flow;
+  /** The request; null once the final answer was sent. */
+  request: SipMessage | null;
+  /** Who is told; set by the first to take the request. */
+  user: ServerUser | null = null;
+  /** Status of the last answer given; 0 before the first. */
+  status = 0;
+  #reply: Flow;
+  readonly #route: ReplyRoute | null;
+  #ackFlow: Flow | null = null;
+
+  constructor(
+    host: TransactionHost,
+    key: string,
+    request: SipMessage,
+    source: Flow,
+    reply: Flow,
+    route: ReplyRoute | null,
+    startedAt: number,
+  ) {
+    super(host, request.method === "INVITE" ? inviteServer : nonInviteServer, request.method, key, startedAt);
+    this.request = request;
+    this.source = source;
+    this.#reply = reply;
+    this.#route = route;
+    this.begin();
+  }
+
+  /** Sends an answer: the whole message. Ignored in states in which the figure has no place for it. */
+  respond(status: number, bytes: Buffer): void {
+    if (this.status < 200) this.status = status;
+    if (!this.#reply.open && this.#route !== null) this.#reply = this.#route() ?? this.#reply;
+    const input = status < 200 ? "send1xx" : status < 300 ? "send2xx" : "send300_699";
+    this.step(input, bytes, null);
+    if (status >= 200) this.request = null;
+  }
+
+  /** The same request again. */
+  repeated(): void {
+    this.step("request", null, null);
+  }
+
+  /** An ACK that matches this INVITE. */
+  acknowledge(ack: SipMessage, flow: Flow): void {
+    this.#ackFlow = flow;
+    this.step("ACK", null, ack);
+    this.#ackFlow = null;
+  }
+
+  /** Ends it without an answer (RFC 4320: no 408 to a non-INVITE). */
+  abandon(): void {
+    this.step("abandon", null, null);
+  }
+
+  /** Whether a final answer was given. */
+  get answered(): boolean {
+    return this.status >= 200;
+  }
+
+  protected get flow(): Flow {
+    return this.#reply;
+  }
+
+  protected userEffect(effect: Effect, message: SipMessage | null): void {
+    const user = this.user;
+    if (user === null) return;
+    if (effect === "pass" && message !== null && this.#ackFlow !== null)
+      user.acknowledged(this, message, this.#ackFlow);
+    else if (effect === "tellTimeout") user.timedOut(this);
+    else if (effect === "tellTransportError") user.transportFailed(this);
+  }
+
+  protected release(): void {
+    this.request = null;
+    this.user = null;
+  }
+}
