@@ -105,7 +105,7 @@ export function compile<S extends string>(table: MachineTable<S>): Machine {
     source: table.source,
     states,
     initial: number(table.initial),
-    terminated: states.indexOf("Terminated"),
+    terminated: (states as string[]).indexOf("Terminated"),
     timers: states.map((state) => table.states[state].timers ?? []),
     repeats: states.map((state) => Object.values<Row<S>>(table.states[state].on).some(needsLastMessage)),
     rows: states.map((state) =>

@@ -1,0 +1,183 @@
+/**
+ * Who sends this request: digest authentication of RFC 3261 §22 with the algorithms of RFC 7616 and
+ * RFC 8760. Accounts come from whoever makes this; here are only challenges and proofs.
+ */
+import type { Counter, Metrics } from "../base/metrics.ts";
+import { parseAuthParams } from "../message/auth-params.ts";
+import { H } from "../message/header-names.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { parseUri } from "../message/uri.ts";
+import type { Algorithm } from "./digest.ts";
+import { digestResponse } from "./digest.ts";
+import type { Nonces } from "./nonces.ts";
+
+/** What an account proves itself with; null: this algorithm cannot be used with it. */
+export interface Account {
+  readonly name: string;
+  readonly ha1_md5: string | null;
+  readonly ha1_sha256: string | null;
+}
+
+export type FindAccount = (name: string) => Account | null;
+
+/** Why a request was challenged: the label of the counter and the word in the trace. */
+export type ChallengeCause =
+  | "no_credentials"
+  | "malformed"
+  | "unknown_user"
+  | "wrong_password"
+  | "stale_nonce"
+  | "replayed_nonce"
+  | "uri_mismatch";
+
+export type Verdict =
+  | { readonly user: string }
+  | { readonly challenge: readonly string[]; readonly cause: ChallengeCause };
+
+export interface AuthenticatorOptions {
+  readonly realm: string;
+  /** In the order in which they are offered (RFC 8760 §2.4: the one preferred first). */
+  readonly algorithms: readonly Algorithm[];
+  readonly nonces: Nonces;
+  readonly accounts: FindAccount;
+  readonly metrics: Metrics;
+}
+
+/** Where credentials stand and how we ask for them: as user agent server (401) or as proxy (407). */
+interface Side {
+  readonly credentials: typeof H.Authorization | typeof H.ProxyAuthorization;
+  readonly challenge: string;
+}
+const SERVER: Side = { credentials: H.Authorization, challenge: "WWW-Authenticate" };
+const PROXY: Side = { credentials: H.ProxyAuthorization, challenge: "Proxy-Authenticate" };
+
+const NC = /^[0-9a-fA-F]{8}$/;
+
+export class Authenticator {
+  realm: string;
+  algorithms: readonly Algorithm[];
+  readonly #nonces: Nonces;
+  readonly #accounts: FindAccount;
+  readonly #metrics: Metrics;
+  readonly #accepted: Counter;
+
+  constructor(options: AuthenticatorOptions) {
+    this.realm = options.realm;
+    this.algorithms = options.algorithms;
+    this.#nonces = options.nonces;
+    this.#accounts = options.accounts;
+    this.#metrics = options.metrics;
+    this.#accepted = options.metrics.counter(
+      "sipedge_auth_accepted_total",
+      "Requests whose digest credentials were right",
+    );
+  }
+
+  /** For requests we answer ourselves (REGISTER): Authorization, and 401 challenges. */
+  asServer(request: SipMessage): Verdict {
+    return this.#check(request, SERVER);
+  }
+
+  /** For requests we pass on: Proxy-Authorization, and 407 challenges. */
+  asProxy(request: SipMessage): Verdict {
+    return this.#check(request, PROXY);
+  }
+
+  /** Whether this credentials line is for our realm: such a line is used up here and not passed on. */
+  isOurs(request: SipMessage, line: number): boolean {
+    return this.#credentials(request, line) !== null;
+  }
+
+  #check(request: SipMessage, side: Side): Verdict {
+    for (
+      let line = request.find(side.credentials);
+      line >= 0;
+      line = request.find(side.credentials, line + 1)
+    ) {
+      const params = this.#credentials(request, line);
+      if (params === null) continue;
+      const cause = this.#prove(request, params);
+      if (cause === null) {
+        this.#accepted.inc();
+        return { user: params.get("username") ?? "" };
+      }
+      return this.#challenge(side, cause, params.get("username") ?? null);
+    }
+    return this.#challenge(side, "no_credentials", null);
+  }
+
+  #credentials(request: SipMessage, line: number): ReadonlyMap<string, string> | null {
+    const parsed = parseAuthParams(request.valueOf(line));
+    if (parsed instanceof ParseError || parsed.scheme !== "digest") return null;
+    return parsed.params.get("realm") === this.realm ? parsed.params : null;
+  }
+
+  /** Null when the credentials prove the account; the nonce counts as used only then. */
+  #prove(request: SipMessage, params: ReadonlyMap<string, string>): ChallengeCause | null {
+    const algorithm = algorithmOf(params.get("algorithm"));
+    const nc = params.get("nc") ?? "";
+    const uri = params.get("uri") ?? "";
+    const nonce = params.get("nonce") ?? "";
+    // Departs from RFC 2617 §3.2.2.1: without qop there is no count, so a replay could not be refused.
+    if (algorithm === null || params.get("qop")?.toLowerCase() !== "auth" || !NC.test(nc)) return "malformed";
+    const account = this.#accounts(params.get("username") ?? "");
+    const ha1 = account === null ? null : algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256;
+    if (ha1 === null) return "unknown_user";
+    const cnonce = params.get("cnonce") ?? "";
+    const expected = digestResponse(algorithm, ha1, request.method, uri, nonce, nc, cnonce);
+    // Each nonce gives another expected value, so comparing in constant time would protect nothing.
+    if (expected !== params.get("response")?.toLowerCase()) return "wrong_password";
+    if (!isMeantFor(uri, request)) return "uri_mismatch";
+    const count = Number.parseInt(nc, 16);
+    switch (count > 0 ? this.#nonces.use(nonce, count) : "replayed") {
+      case "fresh":
+        return null;
+      case "replayed":
+        return "replayed_nonce";
+      default:
+        return "stale_nonce";
+    }
+  }
+
+  #challenge(side: Side, cause: ChallengeCause, name: string | null): Verdict {
+    this.#metrics
+      .counter("sipedge_auth_challenges_total", "Requests answered with 401 or 407, by cause", { cause })
+      .inc();
+    // Whoever proved the password with an old nonce need not ask the user again (RFC 7616 §3.3 stale).
+    const stale = cause === "stale_nonce" || cause === "replayed_nonce" ? ", stale=true" : "";
+    const nonce = this.#nonces.issue();
+    const account = name === null ? null : this.#accounts(name);
+    const usable = this.algorithms.filter((algorithm) => account === null || hasHash(account, algorithm));
+    const offered = usable.length > 0 ? usable : this.algorithms;
+    return {
+      cause,
+      challenge: offered.map(
+        (algorithm) =>
+          `${side.challenge}: Digest realm="${this.realm}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale}`,
+      ),
+    };
+  }
+}
+
+function hasHash(account: Account, algorithm: Algorithm): boolean {
+  return (algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256) !== null;
+}
+
+/** Absent means MD5 (RFC 7616 §3.4). */
+function algorithmOf(text: string | undefined): Algorithm | null {
+  const name = (text ?? "MD5").toUpperCase();
+  return name === "MD5" || name === "SHA-256" ? name : null;
+}
+
+/**
+ * RFC 3261 §22.4 rule: the digest-uri names the request's target. Some clients put only the server
+ * there, so a digest-uri without user part passes; one that names another user does not.
+ */
+function isMeantFor(digestUri: string, request: SipMessage): boolean {
+  if (digestUri === request.uriText) return true;
+  const meant = parseUri(digestUri);
+  const actual = request.uri;
+  if (meant instanceof ParseError || actual instanceof ParseError) return false;
+  return meant.user === null || meant.user === actual.user;
+}

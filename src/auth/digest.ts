@@ -1,0 +1,35 @@
+/**
+ * Digest arithmetic (RFC 7616 §3.4, RFC 8760): pure, MD5 and SHA-256, qop=auth.
+ */
+
+export type Algorithm = "MD5" | "SHA-256";
+
+/** Hash of a latin1 string (one character, one byte, as it came from the wire) as lower-case hex. */
+function hash(algorithm: Algorithm, text: string): string {
+  const input = isAscii(text) ? text : Buffer.from(text, "latin1");
+  return algorithm === "MD5" ? Bun.MD5.hash(input, "hex") : Bun.SHA256.hash(input, "hex");
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}
+
+/** HA1 = H(username ":" realm ":" password): all that is ever stored of a password (§3.4.2). */
+export function ha1(algorithm: Algorithm, user: string, realm: string, password: string): string {
+  return hash(algorithm, Buffer.from(`${user}:${realm}:${password}`, "utf8").toString("latin1"));
+}
+
+/** The response a client that knows HA1 gives with qop=auth (§3.4.1). */
+export function digestResponse(
+  algorithm: Algorithm,
+  ha1Hex: string,
+  method: string,
+  uri: string,
+  nonce: string,
+  nc: string,
+  cnonce: string,
+): string {
+  const ha2 = hash(algorithm, `${method}:${uri}`);
+  return hash(algorithm, `${ha1Hex}:${nonce}:${nc}:${cnonce}:auth:${ha2}`);
+}

@@ -1,0 +1,147 @@
+/**
+ * From a URI to the places it can be reached at (RFC 3263 §4). A literal address needs no look-up and
+ * is answered at once, in the same turn; names are resolved without blocking anybody.
+ */
+import { isIP } from "node:net";
+import type { TransportName } from "../base/flow.ts";
+import type { Counter, Metrics } from "../base/metrics.ts";
+import type { SipUri } from "../message/uri.ts";
+import { uriParam } from "../message/uri.ts";
+
+/** One place to try. */
+export interface Place {
+  readonly transport: TransportName;
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What name service answers; the platform's in `system-resolver.ts`, a fake in tests. */
+export interface Resolver {
+  /** Addresses of both families, in the order in which to try them; empty when the name has none. */
+  addresses(name: string): Promise<readonly string[]>;
+  /** SRV records, empty when there are none. */
+  services(name: string): Promise<readonly Service[]>;
+}
+
+export interface Service {
+  readonly priority: number;
+  readonly weight: number;
+  readonly port: number;
+  readonly name: string;
+}
+
+/** Look-ups under way at once; one more fails at once. */
+const LOOKUPS_MAX = 1000;
+/** Places of one URI that are kept. */
+const PLACES_MAX = 16;
+
+const TRANSPORT_PARAM: Readonly<Record<string, TransportName>> = {
+  udp: "udp",
+  tcp: "tcp",
+  tls: "tls",
+  ws: "ws",
+  wss: "wss",
+};
+
+export class Locator {
+  readonly #resolver: Resolver;
+  readonly #over: Counter;
+  readonly #failed: Counter;
+  #underway = 0;
+
+  constructor(resolver: Resolver, metrics: Metrics) {
+    this.#resolver = resolver;
+    this.#failed = metrics.counter("sipedge_dns_failed_total", "Look-ups that ended in an error");
+    this.#over = metrics.counter(
+      "sipedge_dns_refused_total",
+      "Look-ups not begun because too many were under way",
+    );
+    metrics.gauge("sipedge_dns_underway", "Look-ups under way", () => this.#underway);
+  }
+
+  /**
+   * Calls `found` with the places to try in order, none when there is no such name or no transport of
+   * ours reaches it. For a literal address it is called before `locate` returns.
+   */
+  locate(uri: SipUri, found: (places: readonly Place[]) => void): void {
+    const host = uriParam(uri, "maddr") ?? uri.host; // §4: maddr, when present, is the TARGET
+    const transport = wantedTransport(uri);
+    if (transport === "unknown") {
+      found([]);
+      return;
+    }
+    if (isIP(host) !== 0) {
+      const by = transport ?? "udp"; // §4.1: a literal without transport means UDP
+      found([{ transport: by, address: host, port: uri.port ?? defaultPort(by) }]);
+      return;
+    }
+    if (this.#underway >= LOOKUPS_MAX) {
+      this.#over.inc();
+      found([]);
+      return;
+    }
+    this.#underway++;
+    void this.#lookUp(host, uri.port, transport).then(
+      (places) => this.#end(places, found),
+      () => {
+        this.#failed.inc();
+        this.#end([], found);
+      },
+    );
+  }
+
+  /** A server that cannot say whether there is an SRV record must not hide the address record beside it. */
+  async #services(name: string): Promise<readonly Service[]> {
+    try {
+      return await this.#resolver.services(name);
+    } catch {
+      this.#failed.inc();
+      return [];
+    }
+  }
+
+  #end(places: readonly Place[], found: (places: readonly Place[]) => void): void {
+    this.#underway--;
+    found(places);
+  }
+
+  /** §4.1, §4.2: a port means addresses only; else SRV of the transport(s), else addresses. */
+  async #lookUp(host: string, port: number | null, wanted: TransportName | null): Promise<Place[]> {
+    const places: Place[] = [];
+    if (port === null) {
+      for (const transport of wanted === null ? (["udp", "tcp"] as const) : [wanted]) {
+        const services = await this.#services(`_sip._${transport}.${host}`);
+        for (const service of inOrder(services)) {
+          const addresses = await this.#resolver.addresses(service.name);
+          for (const address of addresses) places.push({ transport, address, port: service.port });
+        }
+      }
+    }
+    if (places.length > 0) return places.slice(0, PLACES_MAX);
+    const transport = wanted ?? "udp";
+    const addresses = await this.#resolver.addresses(host);
+    return addresses
+      .map((address) => ({ transport, address, port: port ?? defaultPort(transport) }))
+      .slice(0, PLACES_MAX);
+  }
+}
+
+/** The transport the URI asks for; null when it does not say. sips means TLS on every hop (RFC 5630). */
+function wantedTransport(uri: SipUri): TransportName | null | "unknown" {
+  const param = uriParam(uri, "transport")?.toLowerCase() ?? null;
+  if (uri.scheme === "sips") {
+    if (param === null || param === "tcp" || param === "tls") return "tls";
+    return param === "ws" || param === "wss" ? "wss" : "unknown";
+  }
+  if (param === null) return null;
+  return TRANSPORT_PARAM[param] ?? "unknown";
+}
+
+export function defaultPort(transport: TransportName): number {
+  return transport === "tls" ? 5061 : transport === "ws" ? 80 : transport === "wss" ? 443 : 5060;
+}
+
+/** Lowest priority first, greatest weight first within it (RFC 2782, without its dice). */
+function inOrder(services: readonly Service[]): Service[] {
+  return [...services].sort((a, b) => a.priority - b.priority || b.weight - a.weight);
+}
