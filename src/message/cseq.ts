@@ -1,3 +1,4 @@
+/** The CSeq header field (RFC 3261 §20.16) and the methods we know by name. */
 import { isDigit, isLws, TOKEN } from "./chars.ts";
 import { ParseError } from "./parse-error.ts";
 

@@ -54,7 +54,8 @@ export class Edits {
       }
       const text = this.#texts[i]!;
       if (text !== "") write += out.latin1Write(text, write);
-      read = this.#ends[i]!;
+      const end = this.#ends[i]!;
+      if (end > read) read = end; // an insertion at the start of a removed range comes after it here
       this.#texts[i] = "";
     }
     if (to > read) bytes.copy(out, write, read, to);

@@ -1,0 +1,70 @@
+/**
+ * Which hosts are ours, and the one name an address-of-record has here. Every name of the site means
+ * the same place: alice@example.test and alice@192.0.2.1 are one AOR.
+ */
+import { isIP } from "node:net";
+import type { LocalEndpoint } from "../base/flow.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { SipUri } from "../message/uri.ts";
+import { parseHostPort, unescapeUser } from "../message/uri.ts";
+
+export class Domains {
+  #names: ReadonlySet<string> = new Set();
+  #addresses: ReadonlySet<string> = new Set();
+  #ports: ReadonlySet<number> = new Set();
+  #endpoints: ReadonlySet<string> = new Set();
+  #canonical = "localhost";
+
+  /** `names` as configured (may be empty); `endpoints` as they listen now. Call again when either changes. */
+  configure(names: readonly string[], endpoints: readonly LocalEndpoint[]): void {
+    const addresses = new Set<string>();
+    const ports = new Set<number>();
+    const own = new Set<string>();
+    for (const endpoint of endpoints) {
+      const advertised = parseHostPort(endpoint.sentBy, 0, endpoint.sentBy.length);
+      const port = advertised instanceof ParseError ? endpoint.port : (advertised.port ?? endpoint.port);
+      if (!(advertised instanceof ParseError)) own.add(`${advertised.host} ${port}`);
+      own.add(`${endpoint.address} ${endpoint.port}`);
+      addresses.add(endpoint.address);
+      if (!(advertised instanceof ParseError)) addresses.add(advertised.host);
+      ports.add(endpoint.port).add(port);
+    }
+    this.#names = new Set(names.map((name) => name.toLowerCase().replace(/^\[|\]$/g, "")));
+    this.#addresses = addresses;
+    this.#ports = ports;
+    this.#endpoints = own;
+    this.#canonical = [...this.#names][0] ?? [...addresses][0] ?? "localhost";
+  }
+
+  /** The first name: what stands in AORs and, unless told otherwise, in the digest realm. */
+  get canonical(): string {
+    return this.#canonical;
+  }
+
+  /** Whether requests for this host end here. A literal address with a port that is not ours is somebody else. */
+  isOurs(uri: SipUri): boolean {
+    if (uri.scheme !== "sip" && uri.scheme !== "sips") return false;
+    if (this.#names.has(uri.host))
+      return uri.port === null || isIP(uri.host) === 0 || this.#ports.has(uri.port);
+    return this.#addresses.has(uri.host) && (uri.port === null || this.#ports.has(uri.port));
+  }
+
+  /** Whether a Route or Via names one of our listening points (RFC 3261 §16.4). */
+  isOurEndpoint(host: string, port: number | null): boolean {
+    return this.#endpoints.has(`${host} ${port ?? 5060}`) || (port === null && this.#names.has(host));
+  }
+
+  /**
+   * The AOR of a URI in our domain, `user@canonical`, escapes resolved and parameters dropped
+   * (RFC 3261 §10.3 step 5). Null: not our domain, or it names nobody.
+   */
+  aorOf(uri: SipUri): string | null {
+    if (uri.user === null || uri.user === "" || !this.isOurs(uri)) return null;
+    return `${unescapeUser(uri.user)}@${this.#canonical}`;
+  }
+}
+
+/** The user part of an AOR made by `Domains.aorOf`. */
+export function userOfAor(aor: string): string {
+  return aor.slice(0, aor.lastIndexOf("@"));
+}

@@ -1,0 +1,58 @@
+/**
+ * The tables as drizzle knows them. `migrations/*.sql` makes them, and says what each is for; a test
+ * holds the two together.
+ */
+import { blob, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+export const bindings = sqliteTable("bindings", {
+  id: integer().primaryKey(),
+  aor: text().notNull(),
+  key: text().notNull(),
+  contact: text().notNull(),
+  params: text().notNull(),
+  q: integer().notNull(),
+  expires_at_ms: integer().notNull(),
+  registered_at_ms: integer().notNull(),
+  call_id: text().notNull(),
+  cseq: integer().notNull(),
+  instance: text(),
+  reg_id: integer(),
+  /** The Path values as a JSON array; null for none. */
+  path: text(),
+  user_agent: text(),
+  flow_transport: text().notNull(),
+  flow_local_address: text().notNull(),
+  flow_local_port: integer().notNull(),
+  flow_remote_address: text().notNull(),
+  flow_remote_port: integer().notNull(),
+  flow_sent_by: text().notNull(),
+  flow_id: text().notNull(),
+});
+
+export const refreshes = sqliteTable("refreshes", {
+  seq: integer().primaryKey(),
+  binding_id: integer().notNull(),
+  expires_at_ms: integer().notNull(),
+  registered_at_ms: integer().notNull(),
+  call_id: text().notNull(),
+  cseq: integer().notNull(),
+});
+
+export const users = sqliteTable("users", {
+  name: text().primaryKey().notNull(),
+  realm: text().notNull(),
+  ha1_md5: text(),
+  ha1_sha256: text(),
+  disabled: integer({ mode: "boolean" }).notNull(),
+});
+
+export const meta = sqliteTable("meta", {
+  name: text().primaryKey().notNull(),
+  value: blob({ mode: "buffer" }).notNull(),
+});
+
+/** Which migrations this database has had. Made by the code that applies them, before the first. */
+export const migrations = sqliteTable("migrations", {
+  name: text().primaryKey().notNull(),
+  applied_at_ms: integer().notNull(),
+});

@@ -1,0 +1,141 @@
+/**
+ * The forwarded copy of a request (RFC 3261 §16.6): the bytes that came, with the few edits a proxy
+ * must make. Everything else leaves as it was.
+ */
+import type { Flow, LocalEndpoint } from "../base/flow.ts";
+import type { Edits } from "../message/edits.ts";
+import { H } from "../message/header-names.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { stampVia } from "../message/stamp.ts";
+import type { SipUri } from "../message/uri.ts";
+import type { End, RouteTokens } from "../nat/route-token.ts";
+import type { NextHop, Routing } from "./route.ts";
+import { editRoute } from "./route.ts";
+
+/** What all copies of one request share. */
+export interface Forwarding {
+  readonly request: SipMessage;
+  /** The flow it came on. */
+  readonly source: Flow;
+  readonly routing: Routing;
+  readonly callId: string;
+  readonly loopHash: string;
+  /** Whether its sender may send requests of the dialog anywhere (proved an account, or is trusted). */
+  readonly callerIsOurs: boolean;
+  /** Credentials lines used up here, which nobody else must see. */
+  readonly spentLines: readonly number[];
+}
+
+/** What this copy alone has. */
+export interface Copy {
+  readonly target: SipUri;
+  readonly path: readonly string[];
+  readonly flow: Flow;
+  readonly branch: string;
+  /** Its share of Max-Breadth (RFC 5393 §5.3.3). */
+  readonly breadth: number;
+  /** Whether the target is one of our own phones or trusted peers. */
+  readonly calleeIsOurs: boolean;
+}
+
+/** Methods that begin a dialog: we stay in its path (§16.6 step 4). */
+const DIALOG_FORMING = new Set(["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"]);
+
+const MAX_FORWARDS_DEFAULT = 70;
+
+/** Where the copy for this target goes and what Request-URI it gets, without building it (§16.6 step 7). */
+export function nextHop(
+  edits: Edits,
+  forwarding: Forwarding,
+  target: SipUri,
+  path: readonly string[],
+): NextHop {
+  edits.clear();
+  const hop = editRoute(edits, forwarding.request, forwarding.routing, target, path);
+  edits.clear();
+  return hop;
+}
+
+/** The whole copy, ready to send on `copy.flow`. */
+export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forwarding, copy: Copy): Buffer {
+  const { request, source } = forwarding;
+  edits.clear();
+  const via = request.via;
+  if (via === null || via instanceof ParseError) throw new TypeError("a request without Via came this far");
+  const viaLine = request.find(H.Via);
+  const top = request.lineStart(viaLine);
+  edits.insert(top, viaText(copy.flow, copy.branch)); // step 8
+  stampVia(edits, via, source.remoteAddress, source.remotePort);
+  if (DIALOG_FORMING.has(request.method) && request.toTag === null) {
+    const at = request.find(H.RecordRoute);
+    edits.insert(at < 0 ? top : request.lineStart(at), recordRoute(tokens, forwarding, copy));
+  }
+  const hop = editRoute(edits, request, forwarding.routing, copy.target, copy.path); // steps 2 and 6
+  if (hop.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, hop.requestUri);
+  editMaxForwards(edits, request);
+  editMaxBreadth(edits, request, copy.breadth);
+  for (const line of forwarding.spentLines) edits.remove(request.lineStart(line), request.lineEnd(line));
+  if (copy.flow.reliable && request.find(H.ContentLength) < 0)
+    edits.insert(endOfHeaders(request), `Content-Length: ${request.bodyEnd - request.bodyStart}\r\n`); // step 9
+  return edits.apply(request.bytes, request.start, request.bodyEnd);
+}
+
+function viaText(flow: Flow, branch: string): string {
+  return `Via: SIP/2.0/${VIA_TRANSPORT[flow.transport]} ${flow.local.sentBy};branch=${branch};rport\r\n`;
+}
+
+const VIA_TRANSPORT = { udp: "UDP", tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" } as const;
+
+/** Step 3: one less; a request without the field gets one. */
+function editMaxForwards(edits: Edits, request: SipMessage): void {
+  const line = request.find(H.MaxForwards);
+  if (line < 0) edits.insert(endOfHeaders(request), `Max-Forwards: ${MAX_FORWARDS_DEFAULT}\r\n`);
+  else {
+    const value = Math.min(Number(request.valueOf(line)), 255);
+    edits.replace(request.valueStart(line), request.valueEnd(line), String(value - 1));
+  }
+}
+
+/** RFC 5393 §5.3.3: each copy carries its share. An ACK is never forked. */
+function editMaxBreadth(edits: Edits, request: SipMessage, share: number): void {
+  const line = request.find(H.MaxBreadth);
+  if (line >= 0) edits.replace(request.valueStart(line), request.valueEnd(line), String(share));
+  else if (request.method !== "ACK") edits.insert(endOfHeaders(request), `Max-Breadth: ${share}\r\n`);
+}
+
+/** Where a header line goes that has no neighbour: before the empty line. */
+function endOfHeaders(request: SipMessage): number {
+  return request.lineEnd(request.count - 1);
+}
+
+/**
+ * Step 4: one Record-Route, or two when the request leaves by another of our endpoints than it came in
+ * (RFC 5658): the outgoing side first. Each names the endpoint the peer on that side can reach.
+ */
+function recordRoute(tokens: RouteTokens, forwarding: Forwarding, copy: Copy): string {
+  const token = tokens.sign(
+    {
+      caller: endOf(forwarding.source, forwarding.callerIsOurs),
+      callee: endOf(copy.flow, copy.calleeIsOurs),
+    },
+    forwarding.callId,
+  );
+  const inside = forwarding.source.local;
+  const outside = copy.flow.local;
+  const leaving = `Record-Route: <${routeUri(token, outside)}>\r\n`;
+  return sameEndpoint(inside, outside) ? leaving : `${leaving}Record-Route: <${routeUri(token, inside)}>\r\n`;
+}
+
+function sameEndpoint(a: LocalEndpoint, b: LocalEndpoint): boolean {
+  return a === b || (a.transport === b.transport && a.sentBy === b.sentBy);
+}
+
+function routeUri(token: string, endpoint: LocalEndpoint): string {
+  const transport = endpoint.transport === "udp" ? "" : `;transport=${endpoint.transport}`;
+  return `sip:${token}@${endpoint.sentBy}${transport};lr`;
+}
+
+function endOf(flow: Flow, ours: boolean): End {
+  return { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort, ours };
+}

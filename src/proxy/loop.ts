@@ -1,0 +1,75 @@
+/**
+ * Loop detection and breadth (RFC 3261 §16.3 step 4, §16.6 step 8; RFC 5393): our branch carries a
+ * hash of everything that decides where a request goes, so that one that comes back unchanged is a
+ * loop, and one that comes back changed is a spiral and may pass.
+ */
+import { H } from "../message/header-names.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { Via } from "../message/via.ts";
+import { MAGIC_COOKIE, parseVia } from "../message/via.ts";
+
+/** RFC 5393 §5.3.3: what a request without Max-Breadth gets, and the most we let any have. */
+const MAX_BREADTH = 60;
+
+/** The hash of what routes this request, as it came in: 1 to 7 characters. */
+export function loopHash(request: SipMessage, callId: string): string {
+  const cseq = request.cseq;
+  const number = cseq instanceof ParseError ? 0 : cseq.number;
+  let text = `${request.uriText} ${callId} ${request.fromTag} ${request.toTag} ${number} ${request.method}`;
+  if (request.find(H.Route) >= 0) text += request.texts(H.Route).join();
+  if (request.find(H.ProxyRequire) >= 0) text += request.texts(H.ProxyRequire).join();
+  return Bun.hash.xxHash32(text).toString(36);
+}
+
+/** A branch of ours: magic cookie, loop hash, unique part. */
+export function makeBranch(hash: string, unique: string): string {
+  return `${MAGIC_COOKIE}${hash}.${unique}`;
+}
+
+/**
+ * 482 when the request went through here before and nothing that routes it has changed since.
+ * `isOurs` says whether a sent-by is one of our endpoints.
+ */
+export function detectLoop(
+  request: SipMessage,
+  hash: string,
+  isOurs: (host: string, port: number | null) => boolean,
+): Refusal | null {
+  const mark = `${MAGIC_COOKIE}${hash}.`;
+  const top = request.via;
+  if (top === null || top instanceof ParseError) return null;
+  if (isLooped(top, mark, isOurs)) return LOOP;
+  for (let line = request.find(H.Via); line >= 0; line = request.find(H.Via, line + 1)) {
+    let from = request.valueStart(line);
+    const end = request.valueEnd(line);
+    while (from < end) {
+      const via = from === top.start ? top : parseVia(request.bytes, from, end);
+      if (via instanceof ParseError) break; // an old Via that only its owner has to understand
+      if (isLooped(via, mark, isOurs)) return LOOP;
+      from = nextVia(request.bytes, via.end, end);
+    }
+  }
+  return null;
+}
+
+const LOOP: Refusal = { status: 482, reason: "Loop detected", section: "RFC 5393 §4.2" };
+
+function isLooped(via: Via, mark: string, isOurs: (host: string, port: number | null) => boolean): boolean {
+  return via.branch?.startsWith(mark) === true && isOurs(via.host, via.port);
+}
+
+function nextVia(bytes: Buffer, from: number, end: number): number {
+  let at = from;
+  while (at < end && bytes[at] !== 44) at++;
+  at++;
+  while (at < end && bytes[at]! <= 32) at++;
+  return at;
+}
+
+/** Max-Breadth of the request, bounded; the default when absent or no number. */
+export function breadthOf(request: SipMessage): number {
+  const text = request.text(H.MaxBreadth);
+  return text !== null && /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_BREADTH) : MAX_BREADTH;
+}

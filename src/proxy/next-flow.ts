@@ -1,0 +1,94 @@
+/**
+ * Which flow a copy leaves on: the one a phone registered over, or one to a place that the next hop's
+ * URI names (RFC 3261 §16.6 step 7, §18.1.1; RFC 5626 §5.3).
+ */
+import { isIP } from "node:net";
+import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
+import type { Locator, Place } from "../dns/locate.ts";
+import type { Binding } from "../location/binding.ts";
+import type { SipUri } from "../message/uri.ts";
+import type { End } from "../nat/route-token.ts";
+
+/** Whether a request may be sent to this place. */
+export type Permit = (address: string, port: number) => boolean;
+
+/** Requests over this size must not go out as datagrams when a stream can be had (§18.1.1). */
+export const DATAGRAM_BYTES_MAX = 1300;
+
+/**
+ * The flow to a registered contact. Its own flow when that is a connection, or when the phone could not
+ * have meant its Contact for us (it stands behind a NAT). Null: the Contact URI is to be located instead.
+ */
+export function flowOfBinding(transports: Transports, binding: Binding, contact: SipUri): Flow | null {
+  const { flow } = binding;
+  if (flow.transport !== "udp") {
+    const live = transports.flowById(flow.id);
+    if (live?.open) return live;
+    return null;
+  }
+  if (!isBehindNat(binding, contact)) return null;
+  return transports.flowById(flow.id) ?? transports.flowTo("udp", flow.remote_address, flow.remote_port);
+}
+
+/** The REGISTER's Via named another address than it came from, and its Contact is not where it came from. */
+function isBehindNat(binding: Binding, contact: SipUri): boolean {
+  const { remote_address: source, sent_by: sentBy } = binding.flow;
+  return isIP(contact.host) !== 0 && contact.host !== source && sentBy !== source;
+}
+
+/**
+ * The flow to the other end of a dialog, when its Contact says nothing that we could use: the end keeps a
+ * connection to us, or it is one of our phones whose Contact is not the address it is seen at.
+ * Null: the Contact, which is the request's target, is to be located.
+ */
+export function flowOfPeer(
+  transports: Transports,
+  peer: End,
+  contact: SipUri,
+  from: LocalEndpoint | undefined,
+): Flow | null {
+  if (peer.transport !== "udp")
+    return transports.speaksTcp(peer.address, peer.port)
+      ? transports.flowTo(peer.transport, peer.address, peer.port, from)
+      : null;
+  if (!peer.ours || isIP(contact.host) === 0 || contact.host === peer.address) return null;
+  return transports.flowTo("udp", peer.address, peer.port, from);
+}
+
+/** The first place of the list that one of our listeners can reach and that is permitted; null when none is. */
+export function flowToPlace(
+  transports: Transports,
+  places: readonly Place[],
+  from: LocalEndpoint | undefined,
+  permit: Permit | null,
+): Flow | null | "forbidden" {
+  let forbidden = false;
+  for (const place of places) {
+    if (permit !== null && !permit(place.address, place.port)) {
+      forbidden = true;
+      continue;
+    }
+    const flow = transports.flowTo(place.transport, place.address, place.port, from);
+    if (flow !== null) return flow;
+  }
+  return forbidden ? "forbidden" : null;
+}
+
+/** A stream in the place of this datagram flow, when the copy is too long for it and the peer takes streams. */
+export function streamInstead(transports: Transports, flow: Flow, bytes: number): Flow | null {
+  if (flow.transport !== "udp" || bytes <= DATAGRAM_BYTES_MAX) return null;
+  if (!transports.speaksTcp(flow.remoteAddress, flow.remotePort)) return null;
+  return transports.flowTo("tcp", flow.remoteAddress, flow.remotePort);
+}
+
+/** Calls back with the flow for a next-hop URI; at once for a literal address. */
+export function locateFlow(
+  transports: Transports,
+  locator: Locator,
+  hop: SipUri,
+  from: LocalEndpoint | undefined,
+  permit: Permit | null,
+  found: (flow: Flow | null | "forbidden") => void,
+): void {
+  locator.locate(hop, (places) => found(flowToPlace(transports, places, from, permit)));
+}

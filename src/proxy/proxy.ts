@@ -1,0 +1,291 @@
+/**
+ * The transaction-stateful, record-routing proxy (RFC 3261 §16): takes a validated and authorized
+ * request, finds its targets, sends each a copy and hands the answers back. ACKs of 2xx and late 2xx
+ * pass without state (§16.11).
+ */
+import type { Dice } from "../base/dice.ts";
+import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
+import type { Counter, Metrics } from "../base/metrics.ts";
+import type { Locator } from "../dns/locate.ts";
+import type { Domains } from "../location/domains.ts";
+import type { LocationStore } from "../location/store.ts";
+import { buildAnswer } from "../message/answer.ts";
+import type { Edits } from "../message/edits.ts";
+import { H } from "../message/header-names.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { Scanner } from "../message/scan.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { SipUri } from "../message/uri.ts";
+import type { End, RouteTokens } from "../nat/route-token.ts";
+import type { TransactionLayer } from "../transaction/layer.ts";
+import type { ServerTransaction } from "../transaction/server-transaction.ts";
+import type { BranchTimers } from "./branch.ts";
+import { Branch } from "./branch.ts";
+import type { Copy, Forwarding } from "./forward.ts";
+import { buildCopy, nextHop } from "./forward.ts";
+import { breadthOf, makeBranch } from "./loop.ts";
+import type { Permit } from "./next-flow.ts";
+import { flowOfBinding, flowOfPeer, locateFlow, streamInstead } from "./next-flow.ts";
+import type { ContextHost } from "./response-context.ts";
+import { ResponseContext } from "./response-context.ts";
+import { buildResponseCopy } from "./responses.ts";
+import type { KnowsUser, Target } from "./targets.ts";
+import { findTargets } from "./targets.ts";
+
+export interface ProxyOptions {
+  readonly dice: Dice;
+  readonly metrics: Metrics;
+  readonly transports: Transports;
+  readonly layer: TransactionLayer;
+  readonly domains: Domains;
+  readonly store: LocationStore;
+  readonly locator: Locator;
+  readonly tokens: RouteTokens;
+  readonly edits: Edits;
+  readonly scanner: Scanner;
+  readonly knowsUser: KnowsUser;
+  /** Whether a peer at this address is one of ours without any account (auth.trusted_networks). */
+  readonly isTrusted: (address: string) => boolean;
+  /** Answers a request with a refusal. */
+  readonly refuse: (transaction: ServerTransaction, refusal: Refusal) => void;
+  readonly limits: ProxyLimits;
+}
+
+export interface ProxyLimits extends BranchTimers {
+  /** Copies of one request at most. */
+  readonly branches_max: number;
+}
+
+/** A request that may be forwarded, and what was found out about it on the way here. */
+export interface Admitted extends Forwarding {
+  /** Where it may go; null: anywhere. */
+  readonly permit: Permit | null;
+  /** The other end of the dialog it belongs to, as our token names it; null outside dialogs. */
+  readonly peer: End | null;
+}
+
+export class StatefulProxy implements ContextHost {
+  limits: ProxyLimits;
+  readonly edits: Edits;
+  readonly #options: ProxyOptions;
+  readonly #contextsEnded: Counter;
+  readonly #contextsBegun: Counter;
+  readonly #acks: Counter;
+  readonly #acksDropped: Counter;
+  readonly #strays: Counter;
+  readonly #late: Counter;
+
+  constructor(options: ProxyOptions) {
+    this.#options = options;
+    this.edits = options.edits;
+    this.limits = options.limits;
+    const m = options.metrics;
+    this.#contextsBegun = m.counter(
+      "sipedge_proxied_begun_total",
+      "Requests forwarded to at least one target",
+    );
+    this.#contextsEnded = m.counter(
+      "sipedge_proxied_ended_total",
+      "Forwarded requests that got their final answer",
+    );
+    this.#acks = m.counter("sipedge_acks_forwarded_total", "ACKs of 2xx answers passed on");
+    this.#acksDropped = m.counter(
+      "sipedge_acks_dropped_total",
+      "ACKs that could not or must not be passed on",
+    );
+    this.#strays = m.counter(
+      "sipedge_responses_stray_total",
+      "Responses that matched nothing and were dropped",
+    );
+    this.#late = m.counter(
+      "sipedge_responses_late_total",
+      "2xx answers passed on after their transaction was gone",
+    );
+  }
+
+  /** Forwards a request that is not an ACK. Every request gets an answer, except as RFC 4320 says. */
+  forward(transaction: ServerTransaction, admitted: Admitted): void {
+    const { domains, store, knowsUser, refuse } = this.#options;
+    const targets = findTargets(admitted.routing, domains, store, knowsUser);
+    if ("status" in targets) return refuse(transaction, targets);
+    const breadth = breadthOf(admitted.request);
+    const most = Math.min(breadth, this.limits.branches_max);
+    if (most < 1) return refuse(transaction, TOO_BROAD);
+    if (admitted.request.method === "INVITE") this.#trying(transaction, admitted);
+    const context = new ResponseContext(this, transaction);
+    this.#contextsBegun.inc();
+    const chosen = targets.length > most ? targets.slice(0, most) : targets;
+    const share = Math.floor(breadth / chosen.length);
+    const branches = chosen.map((target) => new Branch(target, this.#options.layer, context, this.limits));
+    for (const branch of branches) context.add(branch);
+    for (const branch of branches) this.#dispatch(branch, admitted, share);
+  }
+
+  /** The ACK of a 2xx: no transaction, no answer (§16.11). Dropped when it may not go where it wants to. */
+  forwardAck(admitted: Admitted): void {
+    const { domains, store, knowsUser } = this.#options;
+    const targets = findTargets(admitted.routing, domains, store, knowsUser);
+    const target = "status" in targets ? undefined : targets[0];
+    if (target === undefined) {
+      this.#acksDropped.inc();
+      return;
+    }
+    this.#flowFor(target, admitted, (flow) => {
+      if (flow === null || flow === "forbidden") {
+        this.#acksDropped.inc();
+        return;
+      }
+      this.#acks.inc();
+      const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request));
+      flow.send(this.#copy(admitted, target, flow, branch, breadthOf(admitted.request)));
+    });
+  }
+
+  /**
+   * A response that no client transaction waits for: a 2xx to an INVITE goes back along its Via
+   * (§16.7, RFC 6026 §7.3), because losing it would leave a phone in a call that nobody knows of.
+   */
+  strayResponse(response: SipMessage): void {
+    const { domains } = this.#options;
+    const via = response.via;
+    const cseq = response.cseq;
+    const wanted =
+      via !== null &&
+      !(via instanceof ParseError) &&
+      !(cseq instanceof ParseError) &&
+      cseq.method === "INVITE" &&
+      response.status >= 200 &&
+      response.status < 300 &&
+      domains.isOurEndpoint(via.host, via.port);
+    const copy = wanted ? buildResponseCopy(this.edits, response) : null;
+    const flow = copy === null ? null : this.#flowBack(copy);
+    if (copy === null || flow === null) {
+      this.#strays.inc();
+      return;
+    }
+    this.#late.inc();
+    flow.send(copy);
+  }
+
+  answer(transaction: ServerTransaction, refusal: Refusal): void {
+    this.#options.refuse(transaction, refusal);
+  }
+
+  ack(ack: SipMessage, flow: Flow): void {
+    this.onAck?.(ack, flow);
+  }
+
+  /** Where an ACK of a 2xx goes that was matched to its INVITE: through the chain, like any ACK. */
+  onAck: ((ack: SipMessage, flow: Flow) => void) | null = null;
+
+  finished(): void {
+    this.#contextsEnded.inc();
+  }
+
+  /** §16.2: 100 at once, so that the caller stops repeating its INVITE. */
+  #trying(transaction: ServerTransaction, { request, source }: Forwarding): void {
+    const options = { address: source.remoteAddress, port: source.remotePort };
+    transaction.respond(100, buildAnswer(this.edits, request, 100, options));
+  }
+
+  #dispatch(branch: Branch, admitted: Admitted, breadth: number): void {
+    const { target } = branch;
+    this.#flowFor(target, admitted, (flow) => {
+      if (!branch.pending) return;
+      if (flow === "forbidden") branch.fail(403, "This dialog may not be routed there");
+      else if (flow === null) branch.fail(...unreachable(target));
+      else this.#send(branch, admitted, flow, breadth);
+    });
+  }
+
+  #send(branch: Branch, admitted: Admitted, flow: Flow, breadth: number): void {
+    const { dice, transports } = this.#options;
+    const id = makeBranch(admitted.loopHash, dice.token());
+    let bytes = this.#copy(admitted, branch.target, flow, id, breadth);
+    const stream = streamInstead(transports, flow, bytes.length);
+    if (stream !== null) bytes = this.#copy(admitted, branch.target, stream, id, breadth);
+    branch.send(bytes, admitted.request.method, id, stream ?? flow);
+  }
+
+  #copy(admitted: Admitted, target: Target, flow: Flow, branch: string, breadth: number): Buffer {
+    const calleeIsOurs = target.binding !== null || this.#options.isTrusted(flow.remoteAddress);
+    const copy: Copy = { target: target.uri, path: target.path, flow, branch, breadth, calleeIsOurs };
+    return buildCopy(this.edits, this.#options.tokens, admitted, copy);
+  }
+
+  #flowFor(target: Target, admitted: Admitted, found: (flow: Flow | null | "forbidden") => void): void {
+    const { transports, locator } = this.#options;
+    const { binding } = target;
+    if (binding !== null && target.path.length === 0) {
+      const flow = flowOfBinding(transports, binding, target.uri);
+      if (flow !== null) return found(flow);
+    }
+    const hop = nextHop(this.edits, admitted, target.uri, target.path);
+    const peer = binding === null && admitted.routing.next === null ? admitted.peer : null;
+    if (peer !== null) {
+      const flow = flowOfPeer(transports, peer, hop.uri, this.#leavingBy(admitted, null));
+      if (flow !== null) return found(flow);
+    }
+    locateFlow(
+      transports,
+      locator,
+      hop.uri,
+      this.#leavingBy(admitted, binding?.flow ?? null),
+      admitted.permit,
+      found,
+    );
+  }
+
+  /** The endpoint to send from: where the binding was registered, or the side the dialog left by before. */
+  #leavingBy(
+    admitted: Admitted,
+    registered: { local_address: string; local_port: number } | null,
+  ): LocalEndpoint | undefined {
+    if (registered !== null)
+      return this.#endpoint(
+        (e) => e.address === registered.local_address && e.port === registered.local_port,
+      );
+    const { leaving } = admitted.routing;
+    if (leaving === null) return admitted.source.local;
+    return this.#endpoint((e) => e.sentBy === sentByOf(leaving));
+  }
+
+  #endpoint(matches: (endpoint: LocalEndpoint) => boolean): LocalEndpoint | undefined {
+    return this.#options.transports.endpoints().find(matches);
+  }
+
+  /** §18.2.2 for a response without transaction: by the Via that is now on top. */
+  #flowBack(copy: Buffer): Flow | null {
+    const via = this.#options.scanner.scan(copy)?.via ?? null;
+    if (via === null || via instanceof ParseError) return null;
+    const transport = TRANSPORT_OF[via.transport];
+    if (transport === undefined) return null;
+    const port = via.rport !== null && via.rport > 0 ? via.rport : (via.port ?? 5060);
+    return this.#options.transports.flowTo(transport, via.received ?? via.host, port);
+  }
+}
+
+const TRANSPORT_OF: Readonly<Record<string, "udp" | "tcp">> = { UDP: "udp", TCP: "tcp" };
+
+const TOO_BROAD: Refusal = { status: 440, reason: "Max-Breadth used up", section: "RFC 5393 §5.3.3" };
+
+/** A phone that cannot be reached is away for now; a next hop that cannot be is a server's failure (§16.9). */
+function unreachable(target: Target): [number, string] {
+  return target.binding === null
+    ? [503, "No transport or address for the next hop"]
+    : [480, "The registered contact cannot be reached"];
+}
+
+function sentByOf(uri: SipUri): string {
+  const host = uri.host.includes(":") ? `[${uri.host}]` : uri.host;
+  return uri.port === null ? host : `${host}:${uri.port}`;
+}
+
+/** §16.11: the same for every retransmission of a request, without memory. */
+function statelessUnique(request: SipMessage): string {
+  const via = request.via;
+  const branch = via !== null && !(via instanceof ParseError) ? via.branch : "";
+  const cseq = request.text(H.CSeq) ?? "";
+  return `s${Bun.hash.xxHash32(`${branch} ${request.callId} ${request.fromTag} ${request.toTag} ${cseq}`).toString(36)}`;
+}

@@ -1,0 +1,95 @@
+/**
+ * The way back: the forwarded copy of a response (RFC 3261 §16.7 steps 3, 7 and 9), and which of
+ * several final responses is the best (step 6).
+ */
+import type { Edits } from "../message/edits.ts";
+import { H } from "../message/header-names.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { REASON_PHRASE } from "../message/status.ts";
+
+/** A final result of one branch: a response, or what we make of silence or a failed transport. */
+export interface Final {
+  readonly status: number;
+  /** Null: nobody answered; `status` is our own finding. */
+  readonly response: SipMessage | null;
+  /** Why, for the answer we then make ourselves. */
+  readonly reason: string;
+}
+
+/**
+ * The response without its topmost Via, which is ours. Null: no Via is left, so it was an answer to a
+ * request of our own and goes nowhere.
+ * `status` replaces the code and phrase (503 leaves as 500, step 6); `extra` is header lines with CRLF.
+ */
+export function buildResponseCopy(
+  edits: Edits,
+  response: SipMessage,
+  status = response.status,
+  extra = "",
+): Buffer | null {
+  const line = response.find(H.Via);
+  if (line < 0) return null;
+  edits.clear();
+  const comma = viaEnd(response, line);
+  if (comma < response.valueEnd(line)) edits.remove(response.valueStart(line), afterComma(response, comma));
+  else if (response.find(H.Via, line + 1) < 0) return null;
+  else edits.remove(response.lineStart(line), response.lineEnd(line));
+  if (status !== response.status)
+    edits.replace(
+      response.start,
+      response.headersStart - 2,
+      `SIP/2.0 ${status} ${REASON_PHRASE[status] ?? ""}`,
+    );
+  if (extra !== "") edits.insert(response.lineStart(line), extra);
+  return edits.apply(response.bytes, response.start, response.bodyEnd);
+}
+
+/** End of the first via-parm in the line: the comma behind it, or the end of the value. */
+function viaEnd(response: SipMessage, line: number): number {
+  const via = response.via;
+  const from = via !== null && "end" in via ? via.end : response.valueStart(line);
+  const comma = response.bytes.indexOf(44, from);
+  return comma >= 0 && comma < response.valueEnd(line) ? comma : response.valueEnd(line);
+}
+
+function afterComma(response: SipMessage, comma: number): number {
+  let at = comma + 1;
+  while (response.bytes[at] === 32 || response.bytes[at] === 9) at++;
+  return at;
+}
+
+/**
+ * §16.7 step 6: any 6xx first; else the lowest class, and within 4xx those that tell the caller what
+ * to do differently; a real answer before our own finding of silence.
+ */
+export function bestOf(finals: readonly Final[]): Final {
+  let best = finals[0]!;
+  for (const final of finals) if (rank(final) < rank(best)) best = final;
+  return best;
+}
+
+const TELLING = new Set([401, 407, 415, 420, 484]);
+
+function rank(final: Final): number {
+  const { status } = final;
+  if (status >= 600) return 0;
+  const order = Math.floor(status / 100) * 1000;
+  if (TELLING.has(status)) return order;
+  if (status === 503) return 9000; // only when nobody said anything better
+  return order + (final.response === null ? 500 : 100);
+}
+
+/**
+ * §16.7 step 7: when the best answer is 401 or 407, the challenges of all others go along. Returns
+ * header lines with CRLF.
+ */
+export function otherChallenges(best: Final, finals: readonly Final[]): string {
+  if (best.status !== 401 && best.status !== 407) return "";
+  let lines = "";
+  for (const { response, status } of finals) {
+    if (response === null || response === best.response || (status !== 401 && status !== 407)) continue;
+    for (const value of response.texts(H.WwwAuthenticate)) lines += `WWW-Authenticate: ${value}\r\n`;
+    for (const value of response.texts(H.ProxyAuthenticate)) lines += `Proxy-Authenticate: ${value}\r\n`;
+  }
+  return lines;
+}

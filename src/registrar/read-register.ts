@@ -1,0 +1,155 @@
+/**
+ * Reads a REGISTER into what it asks for (RFC 3261 §10.2, §10.3 steps 5 to 7; RFC 3327; RFC 5626 §4.2),
+ * or says what is wrong with it.
+ */
+import type { Flow } from "../base/flow.ts";
+import { H } from "../message/header-names.ts";
+import type { NameAddr } from "../message/name-addr.ts";
+import { parseNameAddrs, splitList } from "../message/name-addr.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { ContactUpdate, RegisterUpdate } from "./bindings.ts";
+
+export interface ExpiryLimits {
+  readonly min_expires_s: number;
+  readonly max_expires_s: number;
+  readonly default_expires_s: number;
+}
+
+/** The most seconds an Expires can say (RFC 3261 §20.19). */
+const EXPIRES_MAX_S = 2 ** 32 - 1;
+const USER_AGENT_CHARS_MAX = 200;
+
+/** `aor` is the canonical name of its To, which was checked before. */
+export function readRegister(
+  request: SipMessage,
+  flow: Flow,
+  aor: string,
+  limits: ExpiryLimits,
+): RegisterUpdate | Refusal {
+  const cseq = request.cseq;
+  if (cseq instanceof ParseError) return bad("CSeq", cseq);
+  const path = readPath(request);
+  if (!Array.isArray(path)) return path as Refusal;
+  const { via } = request;
+  const update = {
+    aor,
+    call_id: request.callId ?? "",
+    cseq: cseq.number,
+    path,
+    user_agent: request.text(H.UserAgent)?.slice(0, USER_AGENT_CHARS_MAX) ?? null,
+    flow: {
+      transport: flow.transport,
+      local_address: flow.local.address,
+      local_port: flow.local.port,
+      remote_address: flow.remoteAddress,
+      remote_port: flow.remotePort,
+      sent_by: via === null || via instanceof ParseError ? "" : via.host,
+      id: flow.id,
+    },
+  };
+  const header = readExpires(request.text(H.Expires));
+  const values = request.texts(H.Contact);
+  if (values.includes("*")) {
+    if (values.length > 1 || header !== 0) return WILDCARD_MISUSED;
+    return { ...update, removeAll: true, contacts: [] };
+  }
+  const contacts = readContacts(values, header, limits);
+  return Array.isArray(contacts) ? { ...update, removeAll: false, contacts } : (contacts as Refusal);
+}
+
+const WILDCARD_MISUSED: Refusal = {
+  status: 400,
+  reason: "Contact * must stand alone, with Expires 0",
+  section: "RFC 3261 §10.3 step 6",
+};
+
+function bad(header: string, error: ParseError): Refusal {
+  return { status: 400, reason: `Malformed ${header} (${error.code})`, section: "RFC 3261 §10.3 step 7" };
+}
+
+function readContacts(
+  values: readonly string[],
+  header: number | null,
+  limits: ExpiryLimits,
+): ContactUpdate[] | Refusal {
+  const contacts: ContactUpdate[] = [];
+  for (const value of values) {
+    const addresses = parseNameAddrs(value);
+    if (addresses instanceof ParseError) return bad("Contact", addresses);
+    for (const address of addresses) {
+      const contact = readContact(address, header, limits);
+      if ("status" in contact) return contact;
+      contacts.push(contact);
+    }
+  }
+  return contacts;
+}
+
+function readContact(
+  address: NameAddr,
+  header: number | null,
+  limits: ExpiryLimits,
+): ContactUpdate | Refusal {
+  const { uri, params } = address;
+  if (uri.scheme !== "sip" && uri.scheme !== "sips")
+    return { status: 400, reason: `No route to a ${uri.scheme}: contact`, section: "RFC 3261 §10.2.1" };
+  const wanted = params.has("expires") ? readExpires(params.get("expires") ?? "") : header;
+  const asked = wanted ?? limits.default_expires_s;
+  if (asked > 0 && asked < limits.min_expires_s)
+    return {
+      status: 423,
+      reason: "Interval too brief",
+      section: "RFC 3261 §10.3 step 7",
+      headers: [`Min-Expires: ${limits.min_expires_s}`],
+    };
+  const q = readQ(params.get("q"));
+  if (q === null) return { status: 400, reason: "Malformed q in Contact", section: "RFC 3261 §20.10" };
+  const regId = params.get("reg-id");
+  return {
+    uri,
+    params: otherParams(address.paramsText),
+    q,
+    expires_s: Math.min(asked, limits.max_expires_s),
+    instance: instanceOf(params.get("+sip.instance")),
+    reg_id: regId !== undefined && /^[1-9]\d{0,9}$/.test(regId) ? Number(regId) : null,
+  };
+}
+
+/** delta-seconds; null when absent; what is no number counts as one hour (§10.2.1.1). */
+function readExpires(text: string | null): number | null {
+  if (text === null) return null;
+  if (!/^\d+$/.test(text)) return 3600;
+  return Math.min(Number(text), EXPIRES_MAX_S);
+}
+
+/** qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] ) in thousandths; absent counts as 1. */
+function readQ(text: string | undefined): number | null {
+  if (text === undefined) return 1000;
+  return /^(0(\.\d{0,3})?|1(\.0{0,3})?)$/.test(text) ? Math.round(Number(text) * 1000) : null;
+}
+
+/** +sip.instance="<urn:…>" without quotes and brackets (RFC 5626 §4.1). */
+function instanceOf(text: string | undefined): string | null {
+  if (text === undefined || text === "") return null;
+  return text.replace(/^"?<?|>?"?$/g, "");
+}
+
+/** The parameters that are echoed as they came: all but q and expires, which we write ourselves. */
+function otherParams(text: string): string {
+  if (text === "") return "";
+  return text.replace(/;\s*(?:expires|q)\s*(?:=\s*[^;"]*)?(?=;|$)/gi, "");
+}
+
+function readPath(request: SipMessage): string[] | Refusal {
+  const path: string[] = [];
+  for (const value of request.texts(H.Path)) {
+    const addresses = parseNameAddrs(value);
+    if (addresses instanceof ParseError) return bad("Path", addresses);
+    const entries = splitList(value);
+    if (entries instanceof ParseError) return bad("Path", entries);
+    path.push(...entries);
+  }
+  return path;
+}

@@ -1,0 +1,137 @@
+/**
+ * The registrar: RFC 3261 §10.3 step by step. A binding is stored before its 200 leaves, and a request
+ * that fails changes nothing.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Flow } from "../base/flow.ts";
+import type { Counter, Metrics } from "../base/metrics.ts";
+import type { Binding } from "../location/binding.ts";
+import type { Domains } from "../location/domains.ts";
+import { userOfAor } from "../location/domains.ts";
+import type { LocationStore, StoreFailure } from "../location/store.ts";
+import { H } from "../message/header-names.ts";
+import { parseNameAddr } from "../message/name-addr.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { applyRegister } from "./bindings.ts";
+import type { ExpiryLimits } from "./read-register.ts";
+import { readRegister } from "./read-register.ts";
+
+export interface RegistrarLimits extends ExpiryLimits {
+  readonly max_contacts: number;
+}
+
+/** How the registrar answers: status and header lines, or a refusal. Called exactly once. */
+export interface RegisterReply {
+  ok(headers: readonly string[]): void;
+  refused(refusal: Refusal): void;
+}
+
+export interface RegistrarOptions {
+  readonly clock: Clock;
+  readonly metrics: Metrics;
+  readonly domains: Domains;
+  readonly store: LocationStore;
+  readonly limits: RegistrarLimits;
+}
+
+const RETRY_AFTER_S = 10;
+
+export class Registrar {
+  limits: RegistrarLimits;
+  readonly #clock: Clock;
+  readonly #domains: Domains;
+  readonly #store: LocationStore;
+  readonly #accepted: Counter;
+  readonly #date: DateLine;
+
+  constructor(options: RegistrarOptions) {
+    this.#clock = options.clock;
+    this.#domains = options.domains;
+    this.#store = options.store;
+    this.limits = options.limits;
+    this.#accepted = options.metrics.counter(
+      "sipedge_register_accepted_total",
+      "REGISTER requests answered 200",
+    );
+    this.#date = new DateLine();
+  }
+
+  /** Step 5: the AOR in the To header, canonical; a refusal when it is none of ours (404). */
+  aorOf(request: SipMessage): string | Refusal {
+    const to = parseNameAddr(request.text(H.To) ?? "");
+    if (to instanceof ParseError)
+      return { status: 400, reason: `Malformed To (${to.code})`, section: "RFC 3261 §10.3 step 5" };
+    const aor = this.#domains.aorOf(to.uri);
+    return aor ?? { status: 404, reason: "No such user in this domain", section: "RFC 3261 §10.3 step 5" };
+  }
+
+  /**
+   * Carries out a REGISTER whose sender was authenticated as `user` (null: comes from a trusted
+   * network and may register anybody here).
+   */
+  register(request: SipMessage, flow: Flow, user: string | null, reply: RegisterReply): void {
+    const aor = this.aorOf(request);
+    if (typeof aor !== "string") return reply.refused(aor);
+    if (user !== null && user !== userOfAor(aor)) return reply.refused(NOT_YOURS); // step 4
+    const update = readRegister(request, flow, aor, this.limits);
+    if ("status" in update) return reply.refused(update);
+    const current = this.#store.bindings(aor);
+    const now = this.#clock.wall();
+    const next = applyRegister(current, update, this.limits, now);
+    if ("status" in next) return reply.refused(next);
+    if (next === current) return reply.ok(this.#success(current, request, now)); // a query changes nothing
+    this.#store.replace(aor, next, (failure) => {
+      if (failure !== null) reply.refused(failed(failure));
+      else reply.ok(this.#success(next, request, now)); // step 8
+    });
+  }
+
+  /** Step 8: every current binding with the seconds it has left, and the Path that was stored (RFC 3327 §5.3). */
+  #success(bindings: readonly Binding[], request: SipMessage, now: number): string[] {
+    this.#accepted.inc();
+    const headers: string[] = [];
+    for (const binding of bindings) headers.push(contactLine(binding, now));
+    for (const value of request.texts(H.Path)) headers.push(`Path: ${value}`);
+    headers.push(this.#date.at(now));
+    return headers;
+  }
+}
+
+const NOT_YOURS: Refusal = {
+  status: 403,
+  reason: "The account may not register this address-of-record",
+  section: "RFC 3261 §10.3 step 4",
+};
+
+/** A full table is ours to say 503 to as well: the phone comes again, elsewhere or later. */
+function failed(failure: StoreFailure): Refusal {
+  return {
+    status: 503,
+    reason: `Location store: ${failure.code}`,
+    section: "RFC 3261 §10.3 step 7",
+    headers: [`Retry-After: ${RETRY_AFTER_S}`],
+  };
+}
+
+function contactLine(binding: Binding, now: number): string {
+  const left = Math.max(0, Math.ceil((binding.expires_at_ms - now) / 1000));
+  const q = binding.q === 1000 ? "" : `;q=${binding.q / 1000}`;
+  return `Contact: <${binding.contact}>${q};expires=${left}${binding.params}`;
+}
+
+/** `Date: …`, made once a second (§20.17). */
+class DateLine {
+  #second = 0;
+  #line = "";
+
+  at(now: number): string {
+    const second = Math.floor(now / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#line = `Date: ${new Date(now).toUTCString()}`;
+    }
+    return this.#line;
+  }
+}
