@@ -120,7 +120,8 @@ export class Authenticator {
     const uri = params.get("uri") ?? "";
     const nonce = params.get("nonce") ?? "";
     // Departs from RFC 2617 §3.2.2.1: without qop there is no count, so a replay could not be refused.
-    if (algorithm === null || params.get("qop")?.toLowerCase() !== "auth" || !NC.test(nc)) return "malformed";
+    if (algorithm === null || !this.algorithms.includes(algorithm)) return "malformed";
+    if (params.get("qop")?.toLowerCase() !== "auth" || !NC.test(nc)) return "malformed";
     const account = this.#accounts(params.get("username") ?? "");
     const ha1 = account === null ? null : algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256;
     if (ha1 === null) return "unknown_user";

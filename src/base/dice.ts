@@ -1,8 +1,6 @@
 /**
  * Randomness as an argument: tags, branches, nonces and keys come from a Dice, seeded in tests.
  */
-import { randomBytes } from "node:crypto";
-
 export interface Dice {
   /** `n` unpredictable bytes. */
   bytes(n: number): Uint8Array;
@@ -10,6 +8,10 @@ export interface Dice {
   token(): string;
   /** A number in [0, 1). */
   fraction(): number;
+}
+
+function randomBytes(n: number): Buffer<ArrayBuffer> {
+  return crypto.getRandomValues(Buffer.alloc(n)); // the platform's own, not node:crypto: that costs 6 MB
 }
 
 const POOL_BYTES = 6 * 256;

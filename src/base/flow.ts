@@ -15,7 +15,10 @@ export interface LocalEndpoint {
   readonly sentBy: string;
 }
 
-/** Is told when a connection is gone, with the reason for the trace. */
+/**
+ * Is told once when a connection is gone, with the reason for the trace: at the end of the event-loop
+ * turn, never from inside a call on the flow.
+ */
 export interface FlowObserver {
   flowClosed(flow: Flow, reason: string): void;
 }
@@ -35,6 +38,7 @@ export interface Flow {
   /**
    * Hands one whole message to the transport. True: it left or is queued (a connection still being
    * opened queues). False: it was dropped (closed, queue full, no route), and nothing will follow.
+   * Never throws. The bytes are not copied and may leave later: they must not change any more.
    */
   send(bytes: Uint8Array): boolean;
   /** Asks to be told when this connection closes. UDP flows never close by themselves. */
@@ -62,6 +66,8 @@ export interface Transports {
    * for UDP the socket `from` when it fits, else the first of the family. Null: no listener can reach it.
    */
   flowTo(transport: TransportName, address: string, port: number, from?: LocalEndpoint): Flow | null;
+  /** The live connection to `address:port`, or null; never opens one. */
+  connectionTo(address: string, port: number): Flow | null;
   /** The flow a stored id names, when it still exists (a restart ends connections, not UDP flows). */
   flowById(id: string): Flow | null;
   /** Every point we listen on now. */

@@ -64,7 +64,8 @@ export class LineLog implements Log {
     const all: Fields = dropped > 0 ? { ...fields, left_out: dropped } : fields;
     const time = new Date(this.#clock.wall()).toISOString();
     if (this.#json) {
-      this.#write(JSON.stringify({ time, level, event, ...all }));
+      const own = { time, level, event };
+      this.#write(JSON.stringify(Object.assign({ ...own }, all, own)));
       return;
     }
     let line = `${time} ${level.padEnd(5)} ${event}`;

@@ -2,6 +2,7 @@
  * Sets of IP networks written as `192.0.2.0/24`, `2001:db8::/32` or a single address.
  */
 import { BlockList, isIP } from "node:net";
+import { ipFamily } from "./address.ts";
 import { BoundedMap } from "./bounded-map.ts";
 
 const REMEMBERED_MAX = 4096;
@@ -34,12 +35,12 @@ export class Networks {
     }
   }
 
-  /** Whether the address (no brackets, no zone) lies in one of the networks. */
+  /** Whether the text is an address (no brackets, no zone) in one of the networks. */
   has(address: string): boolean {
     if (this.#empty) return false;
     let known = this.#remembered.peek(address);
     if (known === undefined) {
-      known = this.#list.check(address, address.includes(":") ? "ipv6" : "ipv4");
+      known = ipFamily(address) !== 0 && this.#list.check(address, address.includes(":") ? "ipv6" : "ipv4");
       this.#remembered.set(address, known);
     }
     return known;

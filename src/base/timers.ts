@@ -75,6 +75,13 @@ export class TimerWheel {
     }
   }
 
+  /** Nothing fires any more. */
+  close(): void {
+    this.#running = true; // no alarm is set while it seems to run
+    this.#alarm?.cancel();
+    this.#alarm = null;
+  }
+
   #link(timer: Timer, slot: number): void {
     const head = this.#heads[slot] ?? null;
     timer.slot = slot;

@@ -2,7 +2,7 @@
  * From a URI to the places it can be reached at (RFC 3263 §4). A literal address needs no look-up and
  * is answered at once, in the same turn; names are resolved without blocking anybody.
  */
-import { isIP } from "node:net";
+import { ipFamily } from "../base/address.ts";
 import type { TransportName } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import type { SipUri } from "../message/uri.ts";
@@ -29,6 +29,15 @@ export interface Service {
   readonly port: number;
   readonly name: string;
 }
+
+/** The SRV label of each transport (RFC 3263 §4.1: TLS is asked for as _sips._tcp). */
+const SERVICE: Readonly<Record<TransportName, string>> = {
+  udp: "_sip._udp",
+  tcp: "_sip._tcp",
+  tls: "_sips._tcp",
+  ws: "_sip._ws",
+  wss: "_sips._ws",
+};
 
 /** Look-ups under way at once; one more fails at once. */
 const LOOKUPS_MAX = 1000;
@@ -70,7 +79,7 @@ export class Locator {
       found([]);
       return;
     }
-    if (isIP(host) !== 0) {
+    if (ipFamily(host) !== 0) {
       const by = transport ?? "udp"; // §4.1: a literal without transport means UDP
       found([{ transport: by, address: host, port: uri.port ?? defaultPort(by) }]);
       return;
@@ -81,13 +90,10 @@ export class Locator {
       return;
     }
     this.#underway++;
-    void this.#lookUp(host, uri.port, transport).then(
-      (places) => this.#end(places, found),
-      () => {
-        this.#failed.inc();
-        this.#end([], found);
-      },
-    );
+    void this.#lookUp(host, uri.port, transport).then((places) => {
+      this.#underway--;
+      found(places);
+    });
   }
 
   /** A server that cannot say whether there is an SRV record must not hide the address record beside it. */
@@ -100,9 +106,13 @@ export class Locator {
     }
   }
 
-  #end(places: readonly Place[], found: (places: readonly Place[]) => void): void {
-    this.#underway--;
-    found(places);
+  async #addresses(name: string): Promise<readonly string[]> {
+    try {
+      return await this.#resolver.addresses(name);
+    } catch {
+      this.#failed.inc();
+      return [];
+    }
   }
 
   /** §4.1, §4.2: a port means addresses only; else SRV of the transport(s), else addresses. */
@@ -110,16 +120,16 @@ export class Locator {
     const places: Place[] = [];
     if (port === null) {
       for (const transport of wanted === null ? (["udp", "tcp"] as const) : [wanted]) {
-        const services = await this.#services(`_sip._${transport}.${host}`);
+        const services = await this.#services(`${SERVICE[transport]}.${host}`);
         for (const service of inOrder(services)) {
-          const addresses = await this.#resolver.addresses(service.name);
-          for (const address of addresses) places.push({ transport, address, port: service.port });
+          for (const address of await this.#addresses(service.name))
+            places.push({ transport, address, port: service.port });
         }
       }
     }
     if (places.length > 0) return places.slice(0, PLACES_MAX);
     const transport = wanted ?? "udp";
-    const addresses = await this.#resolver.addresses(host);
+    const addresses = await this.#addresses(host);
     return addresses
       .map((address) => ({ transport, address, port: port ?? defaultPort(transport) }))
       .slice(0, PLACES_MAX);

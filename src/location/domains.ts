@@ -2,7 +2,7 @@
  * Which hosts are ours, and the one name an address-of-record has here. Every name of the site means
  * the same place: alice@example.test and alice@192.0.2.1 are one AOR.
  */
-import { isIP } from "node:net";
+import { ipFamily } from "../base/address.ts";
 import type { LocalEndpoint } from "../base/flow.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipUri } from "../message/uri.ts";
@@ -41,11 +41,16 @@ export class Domains {
     return this.#canonical;
   }
 
+  /** All names we answer for, the canonical one first. */
+  get names(): readonly string[] {
+    return [...new Set([this.#canonical, ...this.#names, ...this.#addresses])];
+  }
+
   /** Whether requests for this host end here. A literal address with a port that is not ours is somebody else. */
   isOurs(uri: SipUri): boolean {
     if (uri.scheme !== "sip" && uri.scheme !== "sips") return false;
     if (this.#names.has(uri.host))
-      return uri.port === null || isIP(uri.host) === 0 || this.#ports.has(uri.port);
+      return uri.port === null || ipFamily(uri.host) === 0 || this.#ports.has(uri.port);
     return this.#addresses.has(uri.host) && (uri.port === null || this.#ports.has(uri.port));
   }
 

@@ -20,14 +20,13 @@ export interface AnswerOptions {
   readonly headers?: readonly string[];
 }
 
-/** Whether a request has what an answer must mirror; without it there is nobody to answer. */
+/**
+ * Whether an answer would find its way into a transaction of its sender: by Via and CSeq. What else a
+ * broken request lacks, its answer lacks too.
+ */
 export function isAnswerable(request: SipMessage): boolean {
-  const via = request.via;
-  if (via === null || via instanceof ParseError) return false;
-  return MIRRORED_ONCE.every((id) => request.find(id) >= 0);
+  return request.find(H.Via) >= 0 && request.find(H.CSeq) >= 0;
 }
-
-const MIRRORED_ONCE = [H.From, H.To, H.CallId, H.CSeq] as const;
 
 /** The whole answer, ready to send. The request must be answerable. */
 export function buildAnswer(

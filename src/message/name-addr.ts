@@ -95,9 +95,13 @@ function bare(entry: string, start: number): NameAddr | ParseError {
   return withParams("", uri, entry, end);
 }
 
+const NO_PARAMS: Params = new Map();
+
 function withParams(display: string, uri: SipUri, entry: string, from: number): NameAddr | ParseError {
+  if (from === entry.length) return { display, uri, paramsText: "", params: NO_PARAMS };
   const paramsText = entry.slice(from).trim();
   if (paramsText !== "" && !paramsText.startsWith(";")) return new ParseError("params", from);
+  if (/;\s*(;|$)/.test(paramsText)) return new ParseError("params", from);
   const params = parseParams(paramsText);
   for (const [name, value] of params) {
     if (!isName(name) || value.includes("<") || value.includes(">")) return new ParseError("params", from);

@@ -55,16 +55,15 @@ function nextSemicolon(bytes: Buffer, from: number, end: number): number {
   return end;
 }
 
-/** One parameter of a parsed list, name in lower case. */
+/** Parameters by name, names in lower case. */
 export type Params = ReadonlyMap<string, string>;
 
 /** `;a=b;c` as a map: names lower case, a parameter without value maps to "". The first of a name counts. */
 export function parseParams(text: string): Params {
   const params = new Map<string, string>();
-  const bytes = Buffer.from(text, "latin1");
-  let at = nextSemicolon(bytes, 0, bytes.length);
-  while (at < bytes.length) {
-    const next = nextSemicolon(bytes, at + 1, bytes.length);
+  let at = text.indexOf(";");
+  while (at >= 0 && at < text.length) {
+    const next = paramEnd(text, at + 1);
     const param = text.slice(at + 1, next);
     const equals = param.indexOf("=");
     const name = (equals < 0 ? param : param.slice(0, equals)).trim().toLowerCase();
@@ -72,4 +71,16 @@ export function parseParams(text: string): Params {
     at = next;
   }
   return params;
+}
+
+/** The ";" that ends the parameter at `from`, quoted strings skipped; the text's length when it is the last. */
+function paramEnd(text: string, from: number): number {
+  for (let at = from; at < text.length; at++) {
+    const c = text.charCodeAt(at);
+    if (c === SEMICOLON) return at;
+    if (c !== QUOTE) continue;
+    at++;
+    while (at < text.length && text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
+  }
+  return text.length;
 }

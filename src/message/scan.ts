@@ -2,23 +2,17 @@
  * One pass over the bytes of a message: the start line and where each header field lies
  * (RFC 3261 §7, §25.1). Values are not looked into, except Content-Length.
  */
-import { COLON, CR, HTAB, isDigit, LF, SP, TOKEN } from "./chars.ts";
+import { BACKSLASH, COLON, CR, HTAB, isDigit, LF, SP, TOKEN } from "./chars.ts";
 import { methodName } from "./cseq.ts";
 import { H, headerId } from "./header-names.ts";
 import { ParseError } from "./parse-error.ts";
+import type { StartLine } from "./sip-message.ts";
 import { SipMessage, STRIDE } from "./sip-message.ts";
 
 /** Header lines of one message; one more and it is malformed. */
 export const HEADER_LINES_MAX = 256;
-
-interface StartLine {
-  isRequest: boolean;
-  method: string;
-  status: number;
-  uriStart: number;
-  uriEnd: number;
-  fault: ParseError | null;
-}
+/** Header lines of a request that is forwarded: its copy, with what a proxy adds, must be readable again. */
+export const FORWARDED_LINES_MAX = HEADER_LINES_MAX - 16;
 
 /** A piece of scratch memory for indexes: one per appliance, used only while `scan` runs. */
 export class Scanner {
@@ -42,20 +36,8 @@ export class Scanner {
     const headersStart = lineEnd + 2;
     const bodyStart = this.#headers(bytes, headersStart);
     const bodyEnd = this.#bodyEnd(bytes, bodyStart);
-    return new SipMessage({
-      bytes,
-      index: this.#index.slice(0, this.#lines * STRIDE),
-      isRequest: line.isRequest,
-      method: line.method,
-      status: line.status,
-      start,
-      uriStart: line.uriStart,
-      uriEnd: line.uriEnd,
-      headersStart,
-      bodyStart,
-      bodyEnd,
-      fault: this.#fault,
-    });
+    const index = this.#index.slice(0, this.#lines * STRIDE);
+    return new SipMessage(bytes, index, start, line, headersStart, bodyStart, bodyEnd, this.#fault);
   }
 
   /** Reads header lines up to the empty line; returns where the body starts. */
@@ -157,7 +139,7 @@ const BARE = -2;
 /**
  * Position of the CRLF that ends a header value, past any folded lines; -1 when the bytes end first,
  * BARE for a CR or LF that stands alone (both are read differently by different programs, so a message
- * with one could mean two things) or for a NUL byte.
+ * with one could mean two things) or for a NUL byte outside a quoted-pair.
  */
 function endOfValue(bytes: Buffer, from: number): number {
   const length = bytes.length;
@@ -169,7 +151,7 @@ function endOfValue(bytes: Buffer, from: number): number {
       const next = bytes[at + 2];
       if (next !== SP && next !== HTAB) return at;
       at += 2;
-    } else if (c === LF || c === 0) return BARE;
+    } else if (c === LF || (c === 0 && bytes[at - 1] !== BACKSLASH)) return BARE;
   }
   return -1;
 }
@@ -215,6 +197,7 @@ function requestLine(bytes: Buffer, start: number, end: number): StartLine | nul
   let uriEnd = uriStart;
   while (uriEnd < end && bytes[uriEnd]! > SP) uriEnd++;
   let fault: ParseError | null = null;
+  if (uriEnd >= end) return null; // two words are no start line
   if (uriEnd === uriStart || bytes[uriEnd] !== SP) fault = new ParseError("request_line", uriEnd);
   else if (end - uriEnd !== 8 || !isSipVersion(bytes, uriEnd + 1)) {
     const version = bytes.latin1Slice(uriEnd + 1, end);

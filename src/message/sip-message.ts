@@ -16,6 +16,16 @@ import { parseVia } from "./via.ts";
 /** Numbers per header field in the index: id, name start, value start, value end, line end (after CRLF). */
 export const STRIDE = 5;
 
+/** What the first line says. */
+export interface StartLine {
+  readonly isRequest: boolean;
+  readonly method: string;
+  readonly status: number;
+  readonly uriStart: number;
+  readonly uriEnd: number;
+  readonly fault: ParseError | null;
+}
+
 export class SipMessage {
   readonly bytes: Buffer;
   readonly index: Int32Array;
@@ -47,33 +57,29 @@ export class SipMessage {
   #fromTag: string | null | undefined;
   #toTag: string | null | undefined;
 
-  constructor(fields: {
-    bytes: Buffer;
-    index: Int32Array;
-    isRequest: boolean;
-    method: string;
-    status: number;
-    start: number;
-    uriStart: number;
-    uriEnd: number;
-    headersStart: number;
-    bodyStart: number;
-    bodyEnd: number;
-    fault: ParseError | null;
-  }) {
-    this.bytes = fields.bytes;
-    this.index = fields.index;
-    this.count = fields.index.length / STRIDE;
-    this.isRequest = fields.isRequest;
-    this.method = fields.method;
-    this.status = fields.status;
-    this.start = fields.start;
-    this.uriStart = fields.uriStart;
-    this.uriEnd = fields.uriEnd;
-    this.headersStart = fields.headersStart;
-    this.bodyStart = fields.bodyStart;
-    this.bodyEnd = fields.bodyEnd;
-    this.fault = fields.fault;
+  constructor(
+    bytes: Buffer,
+    index: Int32Array,
+    start: number,
+    line: StartLine,
+    headersStart: number,
+    bodyStart: number,
+    bodyEnd: number,
+    fault: ParseError | null,
+  ) {
+    this.bytes = bytes;
+    this.index = index;
+    this.count = index.length / STRIDE;
+    this.isRequest = line.isRequest;
+    this.method = line.method;
+    this.status = line.status;
+    this.start = start;
+    this.uriStart = line.uriStart;
+    this.uriEnd = line.uriEnd;
+    this.headersStart = headersStart;
+    this.bodyStart = bodyStart;
+    this.bodyEnd = bodyEnd;
+    this.fault = fault;
   }
 
   /** Number of the first header line of that name at or after line `from`; -1 when there is none. */

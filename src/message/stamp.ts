@@ -2,7 +2,7 @@
  * What the transport layer adds to the topmost Via of a request on arrival (RFC 3261 §18.2.1,
  * RFC 3581 §4), kept as edits beside the untouched bytes.
  */
-import { isIP } from "node:net";
+import { sameAddress } from "../base/address.ts";
 import type { Edits } from "./edits.ts";
 import type { Via } from "./via.ts";
 
@@ -14,12 +14,5 @@ export function stampVia(edits: Edits, via: Via, address: string, port: number):
   const asked = via.rport !== null;
   if (asked) edits.replace(via.rportStart, via.rportEnd, `rport=${port}`);
   if (via.receivedStart > 0) edits.remove(via.receivedStart, via.receivedEnd);
-  if (asked || !sameHost(via.host, address)) edits.insert(via.end, `;received=${address}`);
-}
-
-/** Compares a sent-by host with a source address; IPv6 may be written in several ways. */
-export function sameHost(host: string, address: string): boolean {
-  if (host === address) return true;
-  if (!host.includes(":") || isIP(host) !== 6) return false;
-  return new URL(`http://[${host}]`).hostname === new URL(`http://[${address}]`).hostname;
+  if (asked || !sameAddress(via.host, address)) edits.insert(via.end, `;received=${address}`);
 }

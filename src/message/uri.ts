@@ -40,43 +40,54 @@ export const URI_CHARS_MAX = 8192;
 export function parseUri(text: string): SipUri | ParseError {
   if (text.length > URI_CHARS_MAX) return new ParseError("uri_long", URI_CHARS_MAX);
   const colon = text.indexOf(":");
-  if (colon < 1 || !isScheme(text, colon)) return new ParseError("uri_scheme", 0);
-  const scheme = schemeOf(text, colon);
+  const scheme = text.startsWith("sip:") ? "sip" : schemeOf(text, colon);
+  if (scheme === null) return new ParseError("uri_scheme", 0);
   if (scheme !== "sip" && scheme !== "sips") return opaque(text, scheme, colon);
-  const question = headersFrom(text, colon + 1);
-  const headers = question < 0 ? "" : text.slice(question + 1);
-  const end = question < 0 ? text.length : question;
-  const at = text.lastIndexOf("@", end - 1);
-  const hostFrom = at > colon ? at + 1 : colon + 1;
-  const user = at > colon ? userOf(text, colon + 1, at) : null;
+  const at = userEnd(text, colon + 1);
+  const hostFrom = at < 0 ? colon + 1 : at + 1;
+  const user = at < 0 ? null : userOf(text, colon + 1, at);
   if (user instanceof ParseError) return user;
-  const semicolon = text.indexOf(";", hostFrom);
-  const hostTo = semicolon >= 0 && semicolon < end ? semicolon : end;
+  let hostTo = hostFrom;
+  while (hostTo < text.length && text.charCodeAt(hostTo) !== 59 && text.charCodeAt(hostTo) !== 63) hostTo++;
   const place = parseHostPort(text, hostFrom, hostTo);
   if (place instanceof ParseError) return place;
-  const params = text.slice(hostTo, end);
-  if (!allOf(params, 0, params.length, URI_PARAMS) || params.endsWith(";"))
-    return new ParseError("uri_params", hostTo);
-  if (!allOf(headers, 0, headers.length, URI_HEADERS) || (question >= 0 && headers === ""))
+  const { host, port } = place;
+  if (hostTo === text.length && !text.includes("%"))
+    return { scheme, user, host, port, params: "", headers: "", text };
+  return withParams(scheme, user, host, port, text, hostTo);
+}
+
+/** What may follow the host: uri-parameters [ headers ]. */
+function withParams(
+  scheme: string,
+  user: string | null,
+  host: string,
+  port: number | null,
+  text: string,
+  from: number,
+): SipUri | ParseError {
+  const question = text.indexOf("?", from);
+  const end = question < 0 ? text.length : question;
+  const params = text.slice(from, end);
+  const headers = question < 0 ? "" : text.slice(question + 1);
+  if (!allOf(params, 0, params.length, URI_PARAMS) || /;(?:[;=]|$)/.test(params))
+    return new ParseError("uri_params", from);
+  if (question >= 0 && (headers === "" || !allOf(headers, 0, headers.length, URI_HEADERS)))
     return new ParseError("uri_headers", question);
   if (text.includes("%") && !escapesAreWhole(text)) return new ParseError("uri_escape", text.indexOf("%"));
-  return { scheme, user, host: place.host, port: place.port, params, headers, text };
+  return { scheme, user, host, port, params, headers, text };
 }
 
-/** The "?" that begins the headers: the first one behind the host (a user part may hold one too). */
-function headersFrom(text: string, from: number): number {
-  const at = text.indexOf("@", from);
-  return text.indexOf("?", at < 0 ? from : at);
+/** Index of the "@" behind the user part; -1 when there is none. A "?" may stand in the user part before it. */
+function userEnd(text: string, from: number): number {
+  return text.indexOf("@", from); // headers have no "@" (§25.1 hnv-unreserved), it is escaped there
 }
 
-/** scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) */
-function isScheme(text: string, end: number): boolean {
-  return /^[A-Za-z][A-Za-z0-9+.-]*$/.test(text.slice(0, end));
-}
-
-function schemeOf(text: string, colon: number): string {
-  if (text.startsWith("sip:")) return "sip";
-  return text.slice(0, colon).toLowerCase();
+/** scheme = ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) in lower case; null when the text has none. */
+function schemeOf(text: string, colon: number): string | null {
+  if (colon < 1) return null;
+  const scheme = text.slice(0, colon);
+  return /^[A-Za-z][A-Za-z0-9+.-]*$/.test(scheme) ? scheme.toLowerCase() : null;
 }
 
 function opaque(text: string, scheme: string, colon: number): SipUri | ParseError {
@@ -87,7 +98,8 @@ function opaque(text: string, scheme: string, colon: number): SipUri | ParseErro
 
 /** userinfo = ( user / telephone-subscriber ) [ ":" password ] "@" */
 function userOf(text: string, from: number, to: number): string | ParseError {
-  if (from === to || !allOf(text, from, to, USERINFO)) return new ParseError("uri_user", from);
+  if (from === to || text.charCodeAt(from) === 58 || !allOf(text, from, to, USERINFO))
+    return new ParseError("uri_user", from);
   const password = text.indexOf(":", from);
   return text.slice(from, password >= 0 && password < to ? password : to);
 }
@@ -163,9 +175,13 @@ export function sameUri(a: SipUri, b: SipUri): boolean {
   if (a.scheme !== b.scheme) return false;
   if (a.host === "" || b.host === "") return a.text === b.text;
   if (a.host !== b.host || a.port !== b.port) return false;
-  if (unescapeUser(a.user ?? "") !== unescapeUser(b.user ?? "") || (a.user === null) !== (b.user === null))
-    return false;
+  if (unescapeUser(userinfoOf(a)) !== unescapeUser(userinfoOf(b))) return false;
   return sameParams(a, b) && sameHeaders(a.headers, b.headers);
+}
+
+/** User and password as written, with the "@"; "" when the URI has none. */
+function userinfoOf({ text }: SipUri): string {
+  return text.slice(text.indexOf(":") + 1, text.indexOf("@") + 1);
 }
 
 function sameParams(a: SipUri, b: SipUri): boolean {

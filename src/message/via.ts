@@ -250,8 +250,8 @@ class ViaReader {
         return null;
       case 5:
         if (this.#named(start, "rport")) {
-          this.#rport = hasValue ? Number(b.latin1Slice(from, to)) : -1;
-          if (!Number.isInteger(this.#rport)) return new ParseError("via_rport", from);
+          this.#rport = hasValue ? portIn(b.latin1Slice(from, to)) : -1;
+          if (this.#rport === 0) return new ParseError("via_rport", from);
           this.#rportStart = start;
           this.#rportEnd = hasValue ? to : nameEnd;
         } else if (hasValue && this.#named(start, "maddr")) this.#maddr = b.latin1Slice(from, to);
@@ -274,4 +274,11 @@ class ViaReader {
     }
     return true;
   }
+}
+
+/** 1*DIGIT, 1 to 65535; 0 when it is anything else. */
+function portIn(text: string): number {
+  if (!/^\d{1,5}$/.test(text)) return 0;
+  const port = Number(text);
+  return port <= 65535 ? port : 0;
 }

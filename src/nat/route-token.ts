@@ -3,7 +3,7 @@
  * its Call-ID. A request inside the dialog brings it back in its Route, and so proves without any
  * state of ours, even after a restart, that the dialog was let through here and between whom.
  */
-import { isIP } from "node:net";
+import { sameAddress } from "../base/address.ts";
 import type { TransportName } from "../base/flow.ts";
 
 /** One end of a dialog as we saw it: the address its messages come from and go to. */
@@ -22,6 +22,9 @@ export interface DialogEnds {
 
 const TRANSPORTS: readonly TransportName[] = ["udp", "tcp", "tls", "ws", "wss"];
 const MAC_BYTES = 9;
+/** Of two IPv4 ends, and of two IPv6 ends. */
+export const TOKEN_CHARS_MIN = 31;
+const TOKEN_CHARS_MAX = 63;
 const IPV6_BIT = 8;
 const OURS_BIT = 16;
 
@@ -34,7 +37,7 @@ export class RouteTokens {
     this.#key = key;
   }
 
-  /** A token of 34 (IPv4) to 67 (IPv6) characters of [A-Za-z0-9_-], fit for a URI's user part. */
+  /** A token of 31 (IPv4) to 63 (IPv6) characters of [A-Za-z0-9_-], fit for a URI's user part. */
   sign(ends: DialogEnds, callId: string): string {
     const scratch = this.#scratch;
     let length = writeEnd(scratch, 0, ends.caller);
@@ -45,10 +48,10 @@ export class RouteTokens {
 
   /** The ends a token names; null when we did not sign it for this Call-ID. */
   verify(token: string, callId: string): DialogEnds | null {
-    if (token.length < 34 || token.length > 72) return null;
+    if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
     const bytes = Buffer.from(token, "base64url");
     const length = bytes.length - MAC_BYTES;
-    if (length < 16) return null;
+    if (length < 14) return null;
     const mac = this.#mac(bytes, length, callId);
     for (let i = 0; i < MAC_BYTES; i++) if (mac[i] !== bytes[length + i]) return null;
     const [caller, next] = readEnd(bytes, 0);
@@ -82,7 +85,7 @@ function readEnd(bytes: Buffer, at: number): [End, number] {
   const to = from + (six ? 16 : 4);
   const end: End = {
     transport: TRANSPORTS[head & 7] ?? "udp",
-    address: six ? readIPv6(bytes, from) : bytes.subarray(from, to).join("."),
+    address: six ? readIPv6(bytes, from) : readIPv4(bytes, from),
     port: bytes.readUInt16BE(at + 1),
     ours: (head & OURS_BIT) !== 0,
   };
@@ -113,6 +116,10 @@ function writeIPv6(out: Buffer, at: number, address: string): void {
   for (let i = 0; i < 8; i++) out.writeUInt16BE(Number.parseInt(groups[i] ?? "0", 16) & 0xffff, at + 2 * i);
 }
 
+function readIPv4(bytes: Buffer, at: number): string {
+  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
+}
+
 function readIPv6(bytes: Buffer, at: number): string {
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(at + 2 * i).toString(16));
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
@@ -121,11 +128,4 @@ function readIPv6(bytes: Buffer, at: number): string {
 /** Whether a request that came from this address and port is from that end of the dialog. */
 export function isEnd(end: End, address: string, port: number): boolean {
   return end.port === port && sameAddress(end.address, address);
-}
-
-/** Whether two literals name one address; IPv6 may be written in several ways. */
-export function sameAddress(a: string, b: string): boolean {
-  if (a === b) return true;
-  if (isIP(a) !== 6 || isIP(b) !== 6) return false;
-  return new URL(`http://[${a}]`).hostname === new URL(`http://[${b}]`).hostname;
 }

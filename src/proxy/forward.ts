@@ -10,7 +10,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { stampVia } from "../message/stamp.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
-import type { NextHop, Routing } from "./route.ts";
+import type { Routing } from "./route.ts";
 import { editRoute } from "./route.ts";
 
 /** What all copies of one request share. */
@@ -30,6 +30,8 @@ export interface Forwarding {
 /** What this copy alone has. */
 export interface Copy {
   readonly target: SipUri;
+  /** What stands in its request line: the target, or a strict router's URI. */
+  readonly requestUri: string;
   readonly path: readonly string[];
   readonly flow: Flow;
   readonly branch: string;
@@ -43,19 +45,6 @@ export interface Copy {
 const DIALOG_FORMING = new Set(["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"]);
 
 const MAX_FORWARDS_DEFAULT = 70;
-
-/** Where the copy for this target goes and what Request-URI it gets, without building it (§16.6 step 7). */
-export function nextHop(
-  edits: Edits,
-  forwarding: Forwarding,
-  target: SipUri,
-  path: readonly string[],
-): NextHop {
-  edits.clear();
-  const hop = editRoute(edits, forwarding.request, forwarding.routing, target, path);
-  edits.clear();
-  return hop;
-}
 
 /** The whole copy, ready to send on `copy.flow`. */
 export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forwarding, copy: Copy): Buffer {
@@ -71,8 +60,8 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
     const at = request.find(H.RecordRoute);
     edits.insert(at < 0 ? top : request.lineStart(at), recordRoute(tokens, forwarding, copy));
   }
-  const hop = editRoute(edits, request, forwarding.routing, copy.target, copy.path); // steps 2 and 6
-  if (hop.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, hop.requestUri);
+  editRoute(edits, request, forwarding.routing, copy.target, copy.path); // step 6
+  if (copy.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, copy.requestUri); // step 2
   editMaxForwards(edits, request);
   editMaxBreadth(edits, request, copy.breadth);
   for (const line of forwarding.spentLines) edits.remove(request.lineStart(line), request.lineEnd(line));

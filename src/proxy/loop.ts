@@ -13,8 +13,9 @@ import { MAGIC_COOKIE, parseVia } from "../message/via.ts";
 /** RFC 5393 §5.3.3: what a request without Max-Breadth gets, and the most we let any have. */
 const MAX_BREADTH = 60;
 
-/** The hash of what routes this request, as it came in: 1 to 7 characters. */
+/** The hash of what routes this request, as it came in: 1 to 7 characters. Only Max-Forwards ends a looping ACK. */
 export function loopHash(request: SipMessage, callId: string): string {
+  if (request.method === "ACK") return "0";
   const cseq = request.cseq;
   const number = cseq instanceof ParseError ? 0 : cseq.number;
   let text = `${request.uriText} ${callId} ${request.fromTag} ${request.toTag} ${number} ${request.method}`;

@@ -2,11 +2,12 @@
  * Which flow a copy leaves on: the one a phone registered over, or one to a place that the next hop's
  * URI names (RFC 3261 §16.6 step 7, §18.1.1; RFC 5626 §5.3).
  */
-import { isIP } from "node:net";
+import { ipFamily } from "../base/address.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
 import type { Locator, Place } from "../dns/locate.ts";
 import type { Binding } from "../location/binding.ts";
 import type { SipUri } from "../message/uri.ts";
+import { isPrivate } from "../nat/private-address.ts";
 import type { End } from "../nat/route-token.ts";
 
 /** Whether a request may be sent to this place. */
@@ -33,12 +34,12 @@ export function flowOfBinding(transports: Transports, binding: Binding, contact:
 /** The REGISTER's Via named another address than it came from, and its Contact is not where it came from. */
 function isBehindNat(binding: Binding, contact: SipUri): boolean {
   const { remote_address: source, sent_by: sentBy } = binding.flow;
-  return isIP(contact.host) !== 0 && contact.host !== source && sentBy !== source;
+  return ipFamily(contact.host) !== 0 && contact.host !== source && sentBy !== source;
 }
 
 /**
  * The flow to the other end of a dialog, when its Contact says nothing that we could use: the end keeps a
- * connection to us, or it is one of our phones whose Contact is not the address it is seen at.
+ * connection to us, or it is one of our phones whose Contact is an address of its own network only.
  * Null: the Contact, which is the request's target, is to be located.
  */
 export function flowOfPeer(
@@ -47,11 +48,8 @@ export function flowOfPeer(
   contact: SipUri,
   from: LocalEndpoint | undefined,
 ): Flow | null {
-  if (peer.transport !== "udp")
-    return transports.speaksTcp(peer.address, peer.port)
-      ? transports.flowTo(peer.transport, peer.address, peer.port, from)
-      : null;
-  if (!peer.ours || isIP(contact.host) === 0 || contact.host === peer.address) return null;
+  if (peer.transport !== "udp") return transports.connectionTo(peer.address, peer.port);
+  if (!peer.ours || !isPrivate(contact.host) || isPrivate(peer.address)) return null;
   return transports.flowTo("udp", peer.address, peer.port, from);
 }
 

@@ -12,9 +12,9 @@ import type { LocationStore } from "../location/store.ts";
 import { buildAnswer } from "../message/answer.ts";
 import type { Edits } from "../message/edits.ts";
 import { H } from "../message/header-names.ts";
+import { parseNameAddrs } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
-import type { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
@@ -23,13 +23,14 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { BranchTimers } from "./branch.ts";
 import { Branch } from "./branch.ts";
 import type { Copy, Forwarding } from "./forward.ts";
-import { buildCopy, nextHop } from "./forward.ts";
+import { buildCopy } from "./forward.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
 import type { Permit } from "./next-flow.ts";
 import { flowOfBinding, flowOfPeer, locateFlow, streamInstead } from "./next-flow.ts";
 import type { ContextHost } from "./response-context.ts";
 import { ResponseContext } from "./response-context.ts";
 import { buildResponseCopy } from "./responses.ts";
+import { nextHop } from "./route.ts";
 import type { KnowsUser, Target } from "./targets.ts";
 import { findTargets } from "./targets.ts";
 
@@ -43,7 +44,6 @@ export interface ProxyOptions {
   readonly locator: Locator;
   readonly tokens: RouteTokens;
   readonly edits: Edits;
-  readonly scanner: Scanner;
   readonly knowsUser: KnowsUser;
   /** Whether a peer at this address is one of ours without any account (auth.trusted_networks). */
   readonly isTrusted: (address: string) => boolean;
@@ -137,35 +137,42 @@ export class StatefulProxy implements ContextHost {
         return;
       }
       this.#acks.inc();
-      const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request));
+      const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request, admitted.callId));
       flow.send(this.#copy(admitted, target, flow, branch, breadthOf(admitted.request)));
     });
   }
 
   /**
-   * A response that no client transaction waits for: a 2xx to an INVITE goes back along its Via
-   * (§16.7, RFC 6026 §7.3), because losing it would leave a phone in a call that nobody knows of.
+   * A response that no client transaction waits for: a 2xx to an INVITE goes back (§16.7, RFC 6026 §7.3),
+   * because losing it would leave a phone in a call that nobody knows of. Departs from §16.11: not to
+   * whoever its Via names, which anyone can write, but to the caller that our own token in its
+   * Record-Route names.
    */
   strayResponse(response: SipMessage): void {
-    const { domains } = this.#options;
-    const via = response.via;
-    const cseq = response.cseq;
-    const wanted =
-      via !== null &&
-      !(via instanceof ParseError) &&
-      !(cseq instanceof ParseError) &&
-      cseq.method === "INVITE" &&
-      response.status >= 200 &&
-      response.status < 300 &&
-      domains.isOurEndpoint(via.host, via.port);
-    const copy = wanted ? buildResponseCopy(this.edits, response) : null;
-    const flow = copy === null ? null : this.#flowBack(copy);
-    if (copy === null || flow === null) {
+    const { cseq, status } = response;
+    const late = !(cseq instanceof ParseError) && cseq.method === "INVITE" && status >= 200 && status < 300;
+    const caller = late ? this.#callerOf(response) : null;
+    const copy = caller === null ? null : buildResponseCopy(this.edits, response);
+    if (caller === null || copy === null) {
       this.#strays.inc();
       return;
     }
     this.#late.inc();
-    flow.send(copy);
+    this.#options.transports.flowTo(caller.transport, caller.address, caller.port)?.send(copy);
+  }
+
+  /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */
+  #callerOf(response: SipMessage): End | null {
+    const callId = response.callId ?? "";
+    for (const value of response.texts(H.RecordRoute)) {
+      const entries = parseNameAddrs(value);
+      if (entries instanceof ParseError) continue;
+      for (const { uri } of entries) {
+        const ends = uri.user === null ? null : this.#options.tokens.verify(uri.user, callId);
+        if (ends !== null) return ends.caller;
+      }
+    }
+    return null;
   }
 
   answer(transaction: ServerTransaction, refusal: Refusal): void {
@@ -210,7 +217,9 @@ export class StatefulProxy implements ContextHost {
 
   #copy(admitted: Admitted, target: Target, flow: Flow, branch: string, breadth: number): Buffer {
     const calleeIsOurs = target.binding !== null || this.#options.isTrusted(flow.remoteAddress);
-    const copy: Copy = { target: target.uri, path: target.path, flow, branch, breadth, calleeIsOurs };
+    const { uri, path } = target;
+    const { requestUri } = nextHop(admitted.routing, uri, path);
+    const copy: Copy = { target: uri, requestUri, path, flow, branch, breadth, calleeIsOurs };
     return buildCopy(this.edits, this.#options.tokens, admitted, copy);
   }
 
@@ -221,7 +230,7 @@ export class StatefulProxy implements ContextHost {
       const flow = flowOfBinding(transports, binding, target.uri);
       if (flow !== null) return found(flow);
     }
-    const hop = nextHop(this.edits, admitted, target.uri, target.path);
+    const hop = nextHop(admitted.routing, target.uri, target.path);
     const peer = binding === null && admitted.routing.next === null ? admitted.peer : null;
     if (peer !== null) {
       const flow = flowOfPeer(transports, peer, hop.uri, this.#leavingBy(admitted, null));
@@ -254,19 +263,7 @@ export class StatefulProxy implements ContextHost {
   #endpoint(matches: (endpoint: LocalEndpoint) => boolean): LocalEndpoint | undefined {
     return this.#options.transports.endpoints().find(matches);
   }
-
-  /** §18.2.2 for a response without transaction: by the Via that is now on top. */
-  #flowBack(copy: Buffer): Flow | null {
-    const via = this.#options.scanner.scan(copy)?.via ?? null;
-    if (via === null || via instanceof ParseError) return null;
-    const transport = TRANSPORT_OF[via.transport];
-    if (transport === undefined) return null;
-    const port = via.rport !== null && via.rport > 0 ? via.rport : (via.port ?? 5060);
-    return this.#options.transports.flowTo(transport, via.received ?? via.host, port);
-  }
 }
-
-const TRANSPORT_OF: Readonly<Record<string, "udp" | "tcp">> = { UDP: "udp", TCP: "tcp" };
 
 const TOO_BROAD: Refusal = { status: 440, reason: "Max-Breadth used up", section: "RFC 5393 §5.3.3" };
 
@@ -283,9 +280,8 @@ function sentByOf(uri: SipUri): string {
 }
 
 /** §16.11: the same for every retransmission of a request, without memory. */
-function statelessUnique(request: SipMessage): string {
+function statelessUnique(request: SipMessage, callId: string): string {
   const via = request.via;
-  const branch = via !== null && !(via instanceof ParseError) ? via.branch : "";
-  const cseq = request.text(H.CSeq) ?? "";
-  return `s${Bun.hash.xxHash32(`${branch} ${request.callId} ${request.fromTag} ${request.toTag} ${cseq}`).toString(36)}`;
+  const branch = via === null || via instanceof ParseError ? "" : via.branch;
+  return `s${Bun.hash.xxHash32(`${branch} ${callId}`).toString(36)}`;
 }

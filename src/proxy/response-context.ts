@@ -70,9 +70,10 @@ export class ResponseContext implements ServerUser, BranchUser {
     if (this.method !== "INVITE" && this.#transaction.answered) return;
     const first = !this.#accepted;
     this.#accepted = true;
-    this.#forward(response);
+    const sent = this.#forward(response);
     if (!first) return;
-    this.#finish(response.status);
+    if (sent) this.#finish(response.status);
+    else this.#answer(NO_VIA_LEFT);
     this.#cancelPending(COMPLETED_ELSEWHERE, branch);
   }
 
@@ -119,9 +120,11 @@ export class ResponseContext implements ServerUser, BranchUser {
     this.#host.finished(status);
   }
 
-  #forward(response: SipMessage): void {
+  /** False: the response has lost the sender's Via and cannot find its way. */
+  #forward(response: SipMessage): boolean {
     const copy = buildResponseCopy(this.#host.edits, response);
     if (copy !== null) this.#transaction.respond(response.status, copy);
+    return copy !== null;
   }
 
   #cancelPending(headers: readonly string[], except?: Branch): void {

@@ -12,6 +12,7 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
 import { isLooseRouter, uriParam } from "../message/uri.ts";
+import { TOKEN_CHARS_MIN } from "../nat/route-token.ts";
 
 /** One Route value and where it stands. */
 interface RouteEntry {
@@ -54,7 +55,7 @@ export function preprocessRoute(
   let last = list.length;
   let token: string | null = null;
   if (
-    received.user !== null &&
+    mayBeToken(received.user) &&
     domains.isOurEndpoint(received.host, received.port) &&
     isToken(received.user)
   ) {
@@ -73,6 +74,10 @@ export function preprocessRoute(
     first++;
   }
   return { uri, next: first < last ? list[first]!.uri : null, token, leaving, entries: list, first, last };
+}
+
+function mayBeToken(user: string | null): user is string {
+  return user !== null && user.length >= TOKEN_CHARS_MIN;
 }
 
 function isOurRoute(uri: SipUri, domains: Domains): boolean {
@@ -134,9 +139,23 @@ export interface NextHop {
   readonly requestUri: string;
 }
 
+/** Where a copy for this target goes, and its Request-URI (§16.6 steps 6 and 7). `path` is a binding's Path. */
+export function nextHop(routing: Routing, target: SipUri, path: readonly string[]): NextHop {
+  const front = frontOf(routing, path);
+  if (front === null) return { uri: target, requestUri: target.text };
+  return { uri: front, requestUri: isLooseRouter(front) ? target.text : front.text };
+}
+
+/** The first Route entry of the copy; null when it has none. */
+function frontOf(routing: Routing, path: readonly string[]): SipUri | null {
+  if (path.length === 0) return routing.next;
+  const address = parseNameAddr(path[0]!);
+  return address instanceof ParseError ? routing.next : address.uri;
+}
+
 /**
- * Writes the Route of the forwarded copy (§16.6 step 6): our entries off, `path` (a binding's Path) on,
- * and for a strict router next, the Request-URI at the end and its own URI in front.
+ * Writes the Route of the copy (§16.6 step 6): our entries off, the Path on, and for a strict router
+ * next, the Request-URI at the end and its own URI, which is in front of the request now, off.
  */
 export function editRoute(
   edits: Edits,
@@ -144,49 +163,45 @@ export function editRoute(
   routing: Routing,
   target: SipUri,
   path: readonly string[],
-): NextHop {
+): void {
   const { entries, last } = routing;
-  let first = routing.first;
-  let front: SipUri | null = routing.next;
-  if (path.length > 0) {
-    const address = parseNameAddr(path[0]!);
-    if (!(address instanceof ParseError)) front = address.uri;
-  }
+  if (entries.length === 0 && path.length === 0) return;
+  const front = frontOf(routing, path);
   const strict = front !== null && !isLooseRouter(front);
   const added = strict && path.length > 0 ? path.slice(1) : path;
-  if (strict && path.length === 0) first++;
-  cutEntries(edits, request, entries, 0, first);
-  cutEntries(edits, request, entries, last, entries.length);
+  const first = routing.first + (strict && path.length === 0 ? 1 : 0);
+  keepEntries(edits, request, entries, first, last);
   const at = entries.length > 0 ? request.lineStart(entries[0]!.line) : afterVia(request);
   if (added.length > 0) edits.insert(at, added.map((value) => `Route: ${value}\r\n`).join(""));
-  if (!strict || front === null) return { uri: front ?? target, requestUri: target.text };
+  if (!strict) return;
   const end = entries.length > 0 ? request.lineEnd(entries[entries.length - 1]!.line) : at;
   edits.insert(end, `Route: <${target.text}>\r\n`);
-  return { uri: front, requestUri: front.text };
 }
 
 function afterVia(request: SipMessage): number {
   return request.lineStart(Math.max(0, request.find(H.Via)));
 }
 
-/** Removes entries [from, to): whole lines where nothing else is on them, else up to the neighbour that stays. */
-function cutEntries(
+/** Leaves entries [first, last): lines on which none of them stands go whole, of the others the rest goes. */
+function keepEntries(
   edits: Edits,
   request: SipMessage,
   entries: readonly RouteEntry[],
-  from: number,
-  to: number,
+  first: number,
+  last: number,
 ): void {
-  let i = from;
-  while (i < to) {
-    const line = entries[i]!.line;
-    let j = i;
-    while (j < to && entries[j]!.line === line) j++;
-    const before = i > 0 && entries[i - 1]!.line === line;
-    const after = j < entries.length && entries[j]!.line === line;
-    if (!before && !after) edits.remove(request.lineStart(line), request.lineEnd(line));
-    else if (after) edits.remove(entries[i]!.start, entries[j]!.start);
-    else edits.remove(entries[i - 1]!.end, entries[j - 1]!.end);
-    i = j;
+  let from = 0;
+  while (from < entries.length) {
+    const { line } = entries[from]!;
+    let to = from + 1;
+    while (to < entries.length && entries[to]!.line === line) to++;
+    const start = Math.max(from, first);
+    const end = Math.min(to, last);
+    if (start >= end) edits.remove(request.lineStart(line), request.lineEnd(line));
+    else {
+      if (start > from) edits.remove(entries[from]!.start, entries[start]!.start);
+      if (end < to) edits.remove(entries[end - 1]!.end, entries[to - 1]!.end);
+    }
+    from = to;
   }
 }

@@ -1,12 +1,13 @@
 /**
  * Request validation (RFC 3261 §16.3): what must hold before a request goes anywhere.
  */
-import { BACKSLASH, GT, LT, QUOTE } from "../message/chars.ts";
+import { BACKSLASH, COMMA, GT, LT, QUOTE } from "../message/chars.ts";
 import type { HeaderId } from "../message/header-names.ts";
 import { H } from "../message/header-names.ts";
 import { splitList } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
+import { FORWARDED_LINES_MAX } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { URI_CHARS_MAX } from "../message/uri.ts";
 
@@ -25,13 +26,18 @@ export function validate(request: SipMessage): Refusal | null {
 }
 
 const WHOLE_ONCE: readonly HeaderId[] = [H.From, H.To];
-const ONCE: readonly HeaderId[] = [H.From, H.To, H.CallId, H.CSeq, H.MaxForwards];
+/** Header fields that must not come twice, as bits. */
+const ONCE = (1 << H.From) | (1 << H.To) | (1 << H.CallId) | (1 << H.CSeq) | (1 << H.MaxForwards);
 
 /** Step 1: only what the proxy itself has to understand; the rest travels as it came. */
 function reasonableSyntax(request: SipMessage): Refusal | null {
-  for (let i = 0; i < ONCE.length; i++) {
-    const line = request.find(ONCE[i]!);
-    if (line >= 0 && request.find(ONCE[i]!, line + 1) >= 0) return malformed("a header field twice");
+  if (request.count > FORWARDED_LINES_MAX)
+    return { status: 513, reason: "Too many header lines", section: "RFC 3261 §21.5.7" };
+  let seen = 0;
+  for (let line = 0; line < request.count; line++) {
+    const bit = (1 << request.idOf(line)) & ONCE;
+    if ((seen & bit) !== 0) return malformed("a header field twice");
+    seen |= bit;
   }
   for (let i = 0; i < WHOLE_ONCE.length; i++) {
     const line = request.find(WHOLE_ONCE[i]!);
@@ -42,6 +48,9 @@ function reasonableSyntax(request: SipMessage): Refusal | null {
     return { status: 414, reason: "Request-URI too long", section: "RFC 3261 §21.4.12" };
   if (request.uri instanceof ParseError && request.uri.code !== "uri_scheme")
     return malformed(`Request-URI (${request.uri.code})`);
+  // §19.1.1 Table 1: headers have no place in a Request-URI, and passed on they would turn into header fields.
+  if (!(request.uri instanceof ParseError) && request.uri.headers !== "")
+    return malformed("Request-URI with headers");
   return null;
 }
 
@@ -49,17 +58,22 @@ function malformed(what: string): Refusal {
   return { status: 400, reason: `Malformed: ${what}`, section: "RFC 3261 §16.3 step 1" };
 }
 
-/** Whether quotes and angle brackets of a name-addr are closed and nothing precedes the quote but space. */
+/**
+ * Whether a name-addr can be read in one way only: quotes and angle brackets are closed, and a display
+ * name without quotes holds no comma, which others would take for the end of the value.
+ */
 function isWhole(bytes: Buffer, start: number, end: number): boolean {
   let bracket = false;
+  let comma = false;
   for (let at = start; at < end; at++) {
     const c = bytes[at]!;
-    if (c === QUOTE) {
+    if (c === COMMA) comma = true;
+    else if (c === QUOTE) {
       at++;
       while (at < end && bytes[at] !== QUOTE) at += bytes[at] === BACKSLASH ? 2 : 1;
       if (at >= end) return false;
     } else if (c === LT) {
-      if (bracket) return false;
+      if (bracket || comma) return false;
       bracket = true;
       while (at < end && bytes[at] !== GT) at++;
       if (at >= end) return false;
@@ -76,12 +90,16 @@ function uriScheme(request: SipMessage): Refusal | null {
   return { status: 416, reason: "Unsupported Request-URI scheme", section: "RFC 3261 §16.3 step 2" };
 }
 
-/** Step 3. An OPTIONS that may go no further is answered by us, as if it were meant for us (§11). */
+/** Step 3, its form. Whether the request may go on is asked only when it is to go on. */
 function maxForwards(request: SipMessage): Refusal | null {
   const value = request.text(H.MaxForwards);
-  if (value === null) return null;
-  if (!/^\d{1,10}$/.test(value)) return malformed("Max-Forwards");
-  if (Number(value) > 0 || request.method === "OPTIONS") return null;
+  return value === null || /^\d{1,10}$/.test(value) ? null : malformed("Max-Forwards");
+}
+
+/** Step 3: a request for somebody else that may make no further hop. */
+export function checkHops(request: SipMessage): Refusal | null {
+  const value = request.text(H.MaxForwards);
+  if (value === null || Number(value) > 0) return null;
   return { status: 483, reason: "Too many hops", section: "RFC 3261 §16.3 step 3" };
 }
 

@@ -63,6 +63,8 @@ export class Registrar {
     const to = parseNameAddr(request.text(H.To) ?? "");
     if (to instanceof ParseError)
       return { status: 400, reason: `Malformed To (${to.code})`, section: "RFC 3261 §10.3 step 5" };
+    if (to.uri.scheme !== "sip" && to.uri.scheme !== "sips")
+      return { status: 400, reason: "To is no SIP address-of-record", section: "RFC 3261 §10.3 step 5" };
     const aor = this.#domains.aorOf(to.uri);
     return aor ?? { status: 404, reason: "No such user in this domain", section: "RFC 3261 §10.3 step 5" };
   }

@@ -47,7 +47,7 @@ export const inviteClient = compile({
         receive1xx: {},
         receive2xx: {},
         receive300_699: { do: ["sendAck"] },
-        transportError: { to: "Terminated" },
+        transportError: { to: "Terminated", do: ["tellTransportError"] },
         D: { to: "Terminated" },
         abandon: {},
       },

@@ -3,7 +3,8 @@
  * retransmission can never slip in between a request and its transaction.
  */
 import type { Clock } from "../base/clock.ts";
-import type { Flow, Transports } from "../base/flow.ts";
+import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
+import { hostPort } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import { TimerWheel } from "../base/timers.ts";
 import { buildAnswer } from "../message/answer.ts";
@@ -108,7 +109,7 @@ export class TransactionLayer {
       this.#user.ack(request, flow);
       return;
     }
-    if (this.size >= this.transactionsMax) {
+    if (this.size >= this.transactionsMax && !this.#frees(request, via, cseq)) {
       this.#refuse(request, flow);
       return;
     }
@@ -119,11 +120,17 @@ export class TransactionLayer {
     } else this.#user.request(transaction, request);
   }
 
+  /** A CANCEL of an INVITE that runs is let in beyond the limit: it ends transactions, and there is one for each. */
+  #frees(request: SipMessage, via: Via, cseq: CSeq): boolean {
+    return request.method === "CANCEL" && this.#servers.has(serverKey(request, via, cseq, "INVITE"));
+  }
+
   /** A response; its topmost Via must be ours, or nobody here waits for it. */
   receiveResponse(response: SipMessage, via: Via, cseq: CSeq, flow: Flow): void {
     const key = clientKey(via.branch ?? "", cseq.method);
     const client = this.#clients.get(key);
-    if (client !== undefined && client.method === cseq.method) client.receive(response);
+    const ours = client !== undefined && client.method === cseq.method && isSentBy(via, client.flow.local);
+    if (ours) client.receive(response);
     else this.#user.strayResponse(response, flow);
   }
 
@@ -137,6 +144,11 @@ export class TransactionLayer {
     this.#clients.set(key, transaction);
     transaction.start();
     return transaction;
+  }
+
+  /** Stops all timers: for the end of the process. */
+  close(): void {
+    this.wheel.close();
   }
 
   /** Running transactions of both sides. */
@@ -168,6 +180,10 @@ export class TransactionLayer {
 
   retransmitted(): void {
     this.#retransmissionsOut.inc();
+  }
+
+  get counts(): { readonly server: number; readonly client: number } {
+    return { server: this.#servers.size, client: this.#clients.size };
   }
 
   snapshot(max: number): TransactionsSnapshot {
@@ -230,6 +246,11 @@ export class TransactionLayer {
       }),
     );
   }
+}
+
+/** §18.1.2: a response whose topmost Via does not hold what we put there is not for us. */
+function isSentBy({ host, port }: Via, { sentBy }: LocalEndpoint): boolean {
+  return sentBy === (port === null ? host : hostPort(host, port));
 }
 
 /**

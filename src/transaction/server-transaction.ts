@@ -52,6 +52,11 @@ export class ServerTransaction extends Transaction {
 
   /** Sends an answer: the whole message. Ignored in states in which the figure has no place for it. */
   respond(status: number, bytes: Buffer): void {
+    if (this.terminated) {
+      // §16.7 step 5: a 2xx goes back whenever it comes; with the transaction gone, without it.
+      if (status >= 200 && status < 300 && this.method === "INVITE") this.#reply.send(bytes);
+      return;
+    }
     if (this.status < 200) this.status = status;
     if (!this.#reply.open && this.#route !== null) this.#reply = this.#route() ?? this.#reply;
     const input = status < 200 ? "send1xx" : status < 300 ? "send2xx" : "send300_699";

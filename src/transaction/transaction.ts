@@ -60,7 +60,7 @@ export abstract class Transaction implements TimerOwner, FlowObserver {
   protected abstract get flow(): Flow;
   /** Carries out what only a client or only a server does. */
   protected abstract userEffect(effect: Effect, message: SipMessage | null): void;
-  /** The transaction was left; whatever it holds for its user can go. */
+  /** It is over and its user was told; whatever it holds can go. */
   protected abstract release(): void;
 
   /** Starts the timers of the initial state. */
@@ -81,6 +81,7 @@ export abstract class Transaction implements TimerOwner, FlowObserver {
     }
     const due = row.next === this.#state ? null : this.#enter(row.next);
     this.#carryOut(row, bytes, message);
+    if (row.next === this.machine.terminated) this.release();
     if (due !== null) this.step(due, null, null); // a lifetime of zero ends the state it belongs to at once
     this.afterSending();
   }
@@ -146,7 +147,6 @@ export abstract class Transaction implements TimerOwner, FlowObserver {
     if (!this.machine.repeats[next]) this.bytes = null;
     if (next === this.machine.terminated) {
       this.host.ended(this);
-      this.release();
       return null;
     }
     let due: TimerLetter | null = null;

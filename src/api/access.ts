@@ -1,0 +1,66 @@
+/**
+ * Who may ask. With a token: whoever has it (RFC 6750 §2.1). Without one we listen on loopback only,
+ * and what is left to fear is a web page in the owner's browser that made its own name point here
+ * (DNS rebinding): it cannot hide that name from the Host header.
+ */
+import { isIP } from "node:net";
+import type { ApiFailure } from "./failure.ts";
+
+export interface AccessRules {
+  /** Null: open to everyone who reaches the socket. */
+  readonly token: string | null;
+  /** The configured address or name of the HTTP listener. */
+  readonly address: string;
+}
+
+/** Judges a request's Authorization and Host. Null: welcome. */
+export type Access = (authorization: string | undefined, host: string | undefined) => ApiFailure | null;
+
+export function accessBy(rules: AccessRules): Access {
+  if (rules.token === null) {
+    const own = rules.address.toLowerCase();
+    return (_authorization, host) => (isLocalName(host, own) ? null : MISDIRECTED);
+  }
+  const expected = sha256(Buffer.from(rules.token, "utf8"));
+  return (authorization) => {
+    const given = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
+    if (given === undefined) return NO_TOKEN;
+    // Both sides hashed: equal lengths, and no time that tells how much of the token was right.
+    return sameBytes(sha256(Buffer.from(given, "latin1")), expected) ? null : WRONG_TOKEN;
+  };
+}
+
+const sha256 = (bytes: Buffer): Buffer => Buffer.from(Bun.SHA256.hash(bytes, "hex"), "hex");
+
+/** Of equal length; takes the same time wherever they differ. */
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!;
+  return difference === 0;
+}
+
+/** No Host at all is a plain tool (HTTP/1.0), never a browser. */
+function isLocalName(host: string | undefined, own: string): boolean {
+  if (host === undefined) return true;
+  const parts = /^(?:\[([^[\]]+)\]|([^:[\]\s,]+))(?::\d{1,5})?$/.exec(host.toLowerCase());
+  const name = parts?.[1] ?? parts?.[2];
+  return name !== undefined && (name === "localhost" || name === own || isIP(name) !== 0);
+}
+
+const MISDIRECTED: ApiFailure = {
+  status: 421,
+  error: "misdirected",
+  message: "Ask by address, as localhost, or by the name in http.address",
+};
+const NO_TOKEN: ApiFailure = {
+  status: 401,
+  error: "unauthorized",
+  message: "This needs the header Authorization: Bearer and the token of http.token",
+  headers: { "www-authenticate": 'Bearer realm="sipedge"' },
+};
+const WRONG_TOKEN: ApiFailure = {
+  status: 401,
+  error: "unauthorized",
+  message: "This is not the token of http.token",
+  headers: { "www-authenticate": 'Bearer realm="sipedge", error="invalid_token"' },
+};

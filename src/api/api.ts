@@ -1,0 +1,157 @@
+/**
+ * The HTTP API: routes behind one list of checks. Reads only; knows no socket, so that a test asks
+ * it with `app.request()`.
+ */
+import { Hono } from "hono/tiny";
+import * as v from "valibot";
+import type { Access, AccessRules } from "./access.ts";
+import { accessBy } from "./access.ts";
+import type { ApiFailure } from "./failure.ts";
+import { failureResponse, jsonResponse } from "./failure.ts";
+import type { QuerySchema, Route } from "./routes.ts";
+import { isFailure, ROUTES } from "./routes.ts";
+import type { ApiSources } from "./sources.ts";
+
+/** Longest URL, scheme and host included. */
+export const URL_CHARS_MAX = 4096;
+/** No request here has a use for a body; this much of one is overlooked. */
+export const BODY_BYTES_MAX = 1024;
+/** Requests answered at a time. */
+export const REQUESTS_MAX = 32;
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "cache-control": "no-store",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cross-origin-resource-policy": "same-origin",
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};
+
+/** Answers requests; a Hono app, of which nothing else is needed. */
+export interface Api {
+  fetch(request: Request): Response | Promise<Response>;
+  request(path: string, init?: RequestInit): Response | Promise<Response>;
+}
+
+export function createApi(sources: ApiSources, rules: AccessRules): Api {
+  const app = new Hono();
+  const gate = new Gate(accessBy(rules));
+  const opens = new Set(ROUTES.filter((route) => route.open).map((route) => route.path));
+  app.use("*", async (c, next) => {
+    await next();
+    for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+    const status = String(c.res.status);
+    sources.metrics.counter("sipedge_http_answers_total", "Answers of the HTTP API", { status }).inc();
+  });
+  app.use("*", async (c, next) => {
+    if (opens.has(c.req.path)) return next();
+    const failure = gate.enter(c.req.raw);
+    if (failure !== null) return failureResponse(failure);
+    try {
+      await next();
+    } finally {
+      gate.leave();
+    }
+  });
+  for (const route of ROUTES) {
+    const path = route.path.replace(/\{(\w+)\}/, ":$1");
+    app.get(path, async (c) =>
+      respond(sources, route, c.req.query(), Object.values<string>(c.req.param())[0] ?? ""),
+    );
+    app.all(path, () => failureResponse(WRONG_METHOD));
+  }
+  app.notFound(() => failureResponse(NOT_FOUND));
+  app.onError((error) => {
+    sources.log.error("http-exception", { error: error.stack ?? String(error) });
+    return failureResponse(OUR_MISTAKE);
+  });
+  return app;
+}
+
+async function respond(
+  sources: ApiSources,
+  route: Route,
+  raw: Record<string, string>,
+  parameter: string,
+): Promise<Response> {
+  const query = route.query === null ? null : readQuery(route.query, raw);
+  if (query !== null && isFailure(query)) return failureResponse(query);
+  const reply = await route.reply(sources, query, parameter);
+  if ("error" in reply) return failureResponse(reply);
+  if ("text" in reply) return new Response(reply.text, { headers: { "content-type": reply.type } });
+  return jsonResponse(reply.json, reply.status);
+}
+
+function readQuery(schema: QuerySchema, raw: Record<string, string>): object | ApiFailure {
+  const read = v.safeParse(schema, raw);
+  if (read.success) return read.output;
+  const [issue] = read.issues;
+  const name = v.getDotPath(issue) ?? "query";
+  const what = Object.hasOwn(schema.entries, name) ? issue.message : "there is no such parameter here";
+  return { status: 400, error: "bad_request", message: `${name.slice(0, NAME_CHARS_MAX)}: ${what}` };
+}
+
+/** Of a parameter's name when it is repeated to whoever sent it. */
+const NAME_CHARS_MAX = 64;
+
+/** What every request must pass before it is looked at, and how many may be inside. */
+class Gate {
+  readonly #access: Access;
+  #inside = 0;
+
+  constructor(access: Access) {
+    this.#access = access;
+  }
+
+  /** Null: inside, until `leave`. */
+  enter({ url, headers }: Request): ApiFailure | null {
+    const failure =
+      this.#access(headers.get("authorization") ?? undefined, headers.get("host") ?? undefined) ?? // first: a stranger learns nothing else
+      (url.length > URL_CHARS_MAX ? URL_TOO_LONG : null) ??
+      (hasLargeBody(headers) ? BODY_TOO_LARGE : null) ??
+      (this.#inside >= REQUESTS_MAX ? TOO_MANY : null);
+    if (failure === null) this.#inside++;
+    return failure;
+  }
+
+  leave(): void {
+    this.#inside--;
+  }
+}
+
+function hasLargeBody(headers: Headers): boolean {
+  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > BODY_BYTES_MAX;
+}
+
+const WRONG_METHOD: ApiFailure = {
+  status: 405,
+  error: "method_not_allowed",
+  message: "This can only be read: GET or HEAD",
+  headers: { allow: "GET, HEAD" },
+};
+const NOT_FOUND: ApiFailure = {
+  status: 404,
+  error: "not_found",
+  message: "There is nothing here; /openapi.json lists what there is",
+};
+const OUR_MISTAKE: ApiFailure = {
+  status: 500,
+  error: "internal",
+  message: "This is a mistake in sipedge; the log has its details",
+};
+const URL_TOO_LONG: ApiFailure = {
+  status: 414,
+  error: "uri_too_long",
+  message: `A URL here has at most ${URL_CHARS_MAX} characters`,
+};
+const BODY_TOO_LARGE: ApiFailure = {
+  status: 413,
+  error: "content_too_large",
+  message: "No request here has a use for a body",
+};
+const TOO_MANY: ApiFailure = {
+  status: 503,
+  error: "busy",
+  message: `${REQUESTS_MAX} requests are being answered already`,
+  headers: { "retry-after": "1" },
+};

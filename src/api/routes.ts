@@ -1,0 +1,174 @@
+/**
+ * Every route in one literal list: what `createApi` serves and what `/openapi.json` describes.
+ */
+import type * as v from "valibot";
+import type { ApiFailure } from "./failure.ts";
+import { METRICS_TYPE, metricsText } from "./prometheus.ts";
+import { readiness } from "./readiness.ts";
+import { aorRegistrationsView, registrationsView } from "./registrations-view.ts";
+import type { Answer, SchemaName } from "./schemas.ts";
+import { LIMIT_DEFAULT, LimitQuery, PageQuery, RegistrationsQuery } from "./schemas.ts";
+import { shownText } from "./shown-text.ts";
+import type { ApiSources } from "./sources.ts";
+import { statusView } from "./status-view.ts";
+import { flowsView, transactionsView, usersView } from "./views.ts";
+
+export type QuerySchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
+
+export interface JsonReply {
+  readonly status: number;
+  readonly json: object;
+}
+export interface TextReply {
+  readonly text: string;
+  readonly type: string;
+}
+export type Reply = JsonReply | TextReply | ApiFailure;
+
+export interface Route {
+  /** In the manner of OpenAPI: a path parameter in braces. */
+  readonly path: string;
+  readonly summary: string;
+  /** What the path parameter means. */
+  readonly parameter?: string;
+  /** Null: whatever the query says is not looked at. */
+  readonly query: QuerySchema | null;
+  /** Every JSON answer by its status; a route without one answers with text. */
+  readonly answers: Readonly<Record<number, SchemaName>>;
+  /** Of a route that answers with text. */
+  readonly textType?: string;
+  /** The statuses of its own errors. */
+  readonly failures: readonly number[];
+  /** Answered to everybody, whatever the access rules say. */
+  readonly open: boolean;
+  /** `query` has passed the schema; `parameter` is the path parameter, decoded. */
+  reply(sources: ApiSources, query: unknown, parameter: string): Reply | Promise<Reply>;
+}
+
+const TEXT_TYPE = "text/plain; charset=utf-8";
+
+export const ROUTES: readonly Route[] = [
+  {
+    path: "/healthz",
+    summary: "Whether the process runs",
+    query: null,
+    answers: {},
+    textType: TEXT_TYPE,
+    failures: [],
+    open: true,
+    reply: () => ({ text: "ok\n", type: TEXT_TYPE }),
+  },
+  {
+    path: "/readyz",
+    summary: "Whether calls and registrations are taken, and if not, why",
+    query: null,
+    answers: { 200: "Readiness", 503: "Readiness" },
+    failures: [],
+    open: false,
+    reply(sources) {
+      const json = readiness(sources);
+      return { status: json.ready ? 200 : 503, json };
+    },
+  },
+  {
+    path: "/metrics",
+    summary: "Counters and gauges for Prometheus",
+    query: null,
+    answers: {},
+    textType: METRICS_TYPE,
+    failures: [],
+    open: false,
+    reply: (sources) => ({ text: metricsText(sources), type: METRICS_TYPE }),
+  },
+  {
+    path: "/openapi.json",
+    summary: "This description",
+    query: null,
+    answers: {},
+    textType: "application/json",
+    failures: [],
+    open: false,
+    async reply() {
+      const { openapiText } = await import("./openapi.ts"); // seldom asked for: kept out of the start
+      return { text: openapiText(), type: "application/json" };
+    },
+  },
+  json("/v1/status", "Status", {
+    summary: "The appliance at one glance",
+    reply: (sources) => statusView(sources),
+  }),
+  json("/v1/registrations", "Registrations", {
+    summary: "Who is registered, in the order of the addresses of record",
+    query: RegistrationsQuery,
+    failures: [400],
+    reply: async (sources, { user, limit = LIMIT_DEFAULT, cursor }) =>
+      (await registrationsView(sources, { user, limit, cursor })) ?? BAD_CURSOR,
+  }),
+  json("/v1/registrations/{aor}", "AorRegistrations", {
+    summary: "The registrations of one address of record",
+    parameter: "user@domain, or the user alone",
+    failures: [404],
+    reply: (sources, _query, aor) => aorRegistrationsView(sources, aor) ?? notRegistered(aor),
+  }),
+  json("/v1/transactions", "Transactions", {
+    summary: "Transactions by state, and some of those that run",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => transactionsView(sources, limit),
+  }),
+  json("/v1/flows", "Flows", {
+    summary: "Connections",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => flowsView(sources, limit),
+  }),
+  json("/v1/users", "Users", {
+    summary: "Who may register; no secrets",
+    query: PageQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT, cursor }) => usersView(sources, limit, cursor) ?? BAD_CURSOR,
+  }),
+];
+
+const BAD_CURSOR: ApiFailure = {
+  status: 400,
+  error: "bad_request",
+  message: "cursor: not a next_cursor of this list",
+};
+
+function notRegistered(aor: string): ApiFailure {
+  return { status: 404, error: "not_registered", message: `${shownText(aor)} has no registration` };
+}
+
+/** A route that answers 200 with the JSON of that name. */
+function json<N extends SchemaName, Q extends QuerySchema>(
+  path: string,
+  name: N,
+  route: {
+    readonly summary: string;
+    readonly parameter?: string;
+    readonly query?: Q;
+    readonly failures?: readonly number[];
+    reply(
+      sources: ApiSources,
+      query: v.InferOutput<Q>,
+      parameter: string,
+    ): Answer<N> | ApiFailure | Promise<Answer<N> | ApiFailure>;
+  },
+): Route {
+  return {
+    path,
+    summary: route.summary,
+    ...(route.parameter === undefined ? {} : { parameter: route.parameter }),
+    query: route.query ?? null,
+    answers: { 200: name },
+    failures: route.failures ?? [],
+    open: false,
+    async reply(sources, query, parameter) {
+      const answer = await route.reply(sources, query as v.InferOutput<Q>, parameter);
+      return isFailure(answer) ? answer : { status: 200, json: answer };
+    },
+  };
+}
+
+export const isFailure = (answer: object): answer is ApiFailure => "error" in answer;

@@ -1,0 +1,205 @@
+/**
+ * The shape of every JSON answer, as valibot schemas. The views' types and `/openapi.json` are made
+ * from them. Keys in snake_case, times RFC 3339, durations and sizes with their unit in the key.
+ */
+import * as v from "valibot";
+
+const text = (what: string) => v.pipe(v.string(), v.description(what));
+const time = (what: string) => v.pipe(v.string(), v.isoTimestamp(), v.description(what));
+const count = (what: string) => v.pipe(v.number(), v.integer(), v.minValue(0), v.description(what));
+const amount = (what: string) => v.pipe(v.number(), v.minValue(0), v.description(what));
+const yes = (what: string) => v.pipe(v.boolean(), v.description(what));
+
+const Transport = v.picklist(["udp", "tcp", "tls", "ws", "wss"]);
+
+const Failure = v.pipe(
+  v.object({
+    error: text("A stable word for programs"),
+    message: text("A sentence for a person"),
+  }),
+  v.description("Why there is no answer: the shape of every error"),
+);
+
+const Readiness = v.object({
+  ready: yes("Calls and registrations are taken"),
+  reasons: v.pipe(
+    v.array(v.string()),
+    v.description("Why not: each a stable word, a colon and a sentence; empty when ready"),
+  ),
+});
+
+const Listener = v.object({
+  transport: Transport,
+  address: text("The bound address"),
+  port: count("The bound port"),
+  advertised: text("The host:port that Via, Record-Route and Path carry"),
+});
+
+const StoreState = v.object({
+  kind: text("Which store holds the bindings"),
+  ok: yes("Changes can be stored"),
+  code: v.nullable(text("Why changes fail: full, readonly, corrupt, busy, io or full_table")),
+  message: text("The same for a person; empty while changes work"),
+  since: time("Since when this has been so"),
+});
+
+const Reload = v.object({
+  last_at: time("When the config file was last read again"),
+  ok: yes("Whether it was taken over"),
+  errors: v.pipe(v.array(v.string()), v.description("Its mistakes; the state before stays in force")),
+});
+
+const Status = v.object({
+  version: v.string(),
+  commit: v.nullable(text("The commit it was built from; null in a source tree")),
+  started_at: time("When the process started"),
+  uptime_s: count("For how long it has run"),
+  ready: yes("As /readyz says"),
+  reasons: v.pipe(v.array(v.string()), v.description("As /readyz says")),
+  listeners: v.array(Listener),
+  domains: v.pipe(v.array(v.string()), v.description("What it answers for; the first stands in AORs")),
+  realm: text("The digest realm"),
+  counts: v.object({
+    registrations: count("Bindings held"),
+    users_registered: count("Addresses of record that have a binding"),
+    transactions_server: count("Requests being answered"),
+    transactions_client: count("Requests sent on"),
+    connections: count("TCP, TLS and WebSocket connections"),
+  }),
+  store: StoreState,
+  memory: v.object({
+    rss_bytes: count("Resident set"),
+    heap_bytes: count("JavaScript heap in use"),
+  }),
+  cpu: v.object({
+    user_s: amount("CPU time since the start"),
+    system_s: amount("CPU time in the kernel since the start"),
+  }),
+  reload: v.pipe(v.nullable(Reload), v.description("Null: not read again since the start")),
+});
+
+const Registration = v.object({
+  aor: text("The address of record, user@domain"),
+  contact: text("The Contact URI as registered"),
+  q: v.pipe(v.number(), v.minValue(0), v.maxValue(1), v.description("Preference (RFC 3261 §20.10)")),
+  expires_in_s: count("What is left of it"),
+  expires_at: time("When it ends without a refresh"),
+  registered_at: time("The last REGISTER that touched it"),
+  instance: v.nullable(text("+sip.instance (RFC 5626)")),
+  reg_id: v.nullable(count("reg-id (RFC 5626)")),
+  path: v.pipe(v.array(v.string()), v.description("Path values, topmost first (RFC 3327)")),
+  user_agent: v.nullable(v.string()),
+  transport: Transport,
+  local: text("Our end of the flow, host:port"),
+  remote: text("The phone's end of the flow as we see it, host:port"),
+  flow_id: text("Names the flow here and in the log"),
+});
+
+const cursor = v.pipe(
+  v.nullable(v.string()),
+  v.description("Ask with ?cursor= for what follows; null: this was the last page"),
+);
+
+const Registrations = v.object({ registrations: v.array(Registration), next_cursor: cursor });
+
+const AorRegistrations = v.object({
+  aor: text("The address of record in its one spelling"),
+  registrations: v.pipe(v.array(Registration), v.description("Newest last")),
+});
+
+const Transaction = v.object({
+  machine: text("Which of the state machines of RFC 3261 §17"),
+  state: text("The state's name in the RFC's figure"),
+  method: v.string(),
+  key: text("What messages are matched by"),
+  age_ms: count("Since its first message"),
+});
+
+const Transactions = v.object({
+  server: count("Server transactions"),
+  client: count("Client transactions"),
+  timers: count("Timers that run"),
+  states: v.pipe(
+    v.record(v.string(), v.number()),
+    v.description("How many are in each state, by machine.state"),
+  ),
+  transactions: v.pipe(v.array(Transaction), v.description("Some of them, at most ?limit=")),
+});
+
+const Connection = v.object({
+  flow_id: text("Names the flow here and in the log"),
+  transport: Transport,
+  remote: text("The peer, host:port"),
+  direction: v.pipe(v.picklist(["in", "out"]), v.description("Who opened it: the peer (in) or we (out)")),
+  state: text("Where the connection is in its life"),
+  since: time("When it was opened or accepted"),
+  idle_s: count("Since something came or left"),
+  messages_in: count("Messages received"),
+  bytes_in: count("Bytes received"),
+  bytes_out: count("Bytes sent"),
+  queued_bytes: count("Bytes the peer has not taken yet"),
+});
+
+const Flows = v.object({
+  connections: count("How many connections there are"),
+  flows: v.pipe(v.array(Connection), v.description("Some of them, at most ?limit=")),
+});
+
+const User = v.object({
+  name: v.string(),
+  source: v.pipe(v.picklist(["config", "store"]), v.description("Where the user is kept")),
+  realm: text("The realm the hashes were made for"),
+  disabled: yes("Known, but refused"),
+});
+
+const Users = v.object({ users: v.array(User), next_cursor: cursor });
+
+/** By the name each has in the OpenAPI document. */
+export const SCHEMAS = {
+  Failure,
+  Readiness,
+  Listener,
+  StoreState,
+  Reload,
+  Status,
+  Registration,
+  Registrations,
+  AorRegistrations,
+  Transaction,
+  Transactions,
+  Connection,
+  Flows,
+  User,
+  Users,
+} as const;
+
+export type SchemaName = keyof typeof SCHEMAS;
+/** The JSON answer of that name. */
+export type Answer<N extends SchemaName> = v.InferOutput<(typeof SCHEMAS)[N]>;
+
+/** Most rows on one page. */
+export const LIMIT_MAX = 1000;
+export const LIMIT_DEFAULT = 100;
+
+const limit = v.optional(
+  v.pipe(
+    v.string(),
+    v.regex(/^\d{1,4}$/, `a number from 1 to ${LIMIT_MAX}`),
+    v.transform(Number),
+    v.number(),
+    v.integer(),
+    v.minValue(1, `a number from 1 to ${LIMIT_MAX}`),
+    v.maxValue(LIMIT_MAX, `a number from 1 to ${LIMIT_MAX}`),
+    v.description(`Most rows wanted; ${LIMIT_DEFAULT} when absent`),
+  ),
+);
+const after = v.optional(text("`next_cursor` of the page before"));
+
+/** The query parameters of each kind of route. */
+export const LimitQuery = v.strictObject({ limit });
+export const PageQuery = v.strictObject({ limit, cursor: after });
+export const RegistrationsQuery = v.strictObject({
+  user: v.optional(text("Only AORs with exactly this user part")),
+  limit,
+  cursor: after,
+});

@@ -1,0 +1,81 @@
+/**
+ * What the API reads. `app` implements it; every function answers at once with a plain snapshot and
+ * must not throw. Nothing here changes anything.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { LocalEndpoint } from "../base/flow.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { LocationStore } from "../location/store.ts";
+import type { UserStore } from "../location/users.ts";
+import type { TransactionsSnapshot } from "../transaction/layer.ts";
+
+/** The last time the config file was read again. */
+export interface ReloadSnapshot {
+  /** Unix time. */
+  readonly at_ms: number;
+  readonly ok: boolean;
+  /** Why the old state stays, one sentence each with its key path; empty when `ok`. */
+  readonly errors: readonly string[];
+}
+
+export interface ApplianceSnapshot {
+  readonly version: string;
+  /** Null in a source tree. */
+  readonly commit: string | null;
+  /** `Clock.now()` at the start: the wall clock of a board may learn the date later. */
+  readonly started_ms: number;
+  readonly phase: "starting" | "running" | "draining";
+  /** Every point that takes messages now. */
+  readonly listeners: readonly LocalEndpoint[];
+  /** The names the appliance answers for, the one that stands in AORs first. */
+  readonly domains: readonly string[];
+  /** The digest realm. */
+  readonly realm: string;
+  /** Null: not read again since the start. */
+  readonly reload: ReloadSnapshot | null;
+}
+
+export interface ProcessSnapshot {
+  readonly rss_bytes: number;
+  readonly heap_bytes: number;
+  /** CPU time since the start, in seconds with a fraction. */
+  readonly cpu_user_s: number;
+  readonly cpu_system_s: number;
+}
+
+/** One connection. */
+export interface ConnectionRow {
+  /** `Flow.id`. */
+  readonly id: string;
+  readonly remote_address: string;
+  readonly remote_port: number;
+  /** We opened it. */
+  readonly outgoing: boolean;
+  readonly state: string;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  readonly messages_in: number;
+  readonly queued_bytes: number;
+  /** RFC 3339. */
+  readonly since: string;
+  readonly idle_s: number;
+}
+
+export interface ApiSources {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly store: LocationStore;
+  readonly users: UserStore;
+  appliance(): ApplianceSnapshot;
+  process(): ProcessSnapshot;
+  /** How many run: asked for often, so it must cost nothing. */
+  transactionCounts(): { readonly server: number; readonly client: number };
+  /** Counts of all, and at most `max` rows. */
+  transactions(max: number): TransactionsSnapshot;
+  /** How many connections there are. */
+  connectionCount(): number;
+  /** At most `max` of them. */
+  connections(max: number): readonly ConnectionRow[];
+}

@@ -1,0 +1,206 @@
+/**
+ * One running appliance: makes every part from the config, wires them, starts and stops them in order.
+ */
+import { createApi } from "../api/api.ts";
+import type { ApiServer } from "../api/server.ts";
+import { serveApi } from "../api/server.ts";
+import type { ReloadSnapshot } from "../api/sources.ts";
+import { systemClock } from "../base/clock.ts";
+import { SystemDice } from "../base/dice.ts";
+import type { Receiver } from "../base/flow.ts";
+import { hostPort } from "../base/flow.ts";
+import type { Log } from "../base/log.ts";
+import { Metrics } from "../base/metrics.ts";
+import { diffConfig, RESTART_KEYS } from "../config/diff.ts";
+import type { Config } from "../config/schema.ts";
+import { SystemResolver } from "../dns/system-resolver.ts";
+import { StoreOpenError } from "../location/sqlite-errors.ts";
+import { SqliteFile } from "../location/sqlite-file.ts";
+import { SqliteStore } from "../location/sqlite-store.ts";
+import { SqliteUserStore } from "../location/sqlite-users.ts";
+import { NetTransports } from "../transport/net-transports.ts";
+import { configUsers } from "./accounts.ts";
+import { Core, realmOf } from "./core.ts";
+import { secretKey } from "./data-dir.ts";
+import { apiSources } from "./sources.ts";
+
+/** Stored accounts at most. */
+export const USERS_MAX = 100_000;
+/** How often a stopping appliance looks whether its transactions are through. */
+const DRAIN_LOOK_MS = 50;
+
+/** Why it cannot start: sentences for the operator, each naming what to change. */
+export class StartError extends Error {
+  readonly reasons: readonly string[];
+  constructor(reasons: readonly string[]) {
+    super(reasons.join("\n"));
+    this.reasons = reasons;
+  }
+}
+
+export class Appliance {
+  readonly startedAt = systemClock.now();
+  readonly metrics = new Metrics();
+  readonly log: Log;
+  readonly dataDir: string;
+  readonly store: SqliteStore;
+  readonly users: SqliteUserStore;
+  readonly transports: NetTransports;
+  readonly core: Core;
+  config: Config;
+  reload: ReloadSnapshot | null = null;
+  #api: ApiServer | null = null;
+  #stopping: Promise<void> | null = null;
+
+  private constructor(config: Config, dataDir: string, log: Log) {
+    const dice = new SystemDice();
+    const metrics = this.metrics;
+    const clock = systemClock;
+    this.config = config;
+    this.dataDir = dataDir;
+    this.log = log;
+    const file = new SqliteFile(dataDir, clock);
+    const { bindings_max } = config.limits;
+    this.store = new SqliteStore(file, { clock, log, metrics, bindings_max });
+    this.users = new SqliteUserStore(file, { clock, log, users_max: USERS_MAX });
+    this.users.setConfigUsers(configUsers(config));
+    const receiver: Receiver = {
+      message: (bytes, flow) => this.core.receiver.message(bytes, flow),
+      broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
+    };
+    this.transports = new NetTransports({ clock, log, metrics, receiver });
+    this.core = new Core({
+      clock,
+      dice,
+      log,
+      metrics,
+      transports: this.transports,
+      store: this.store,
+      users: this.users,
+      resolver: new SystemResolver(),
+      tokenKey: secretKey(dataDir, "dialog", dice),
+      config,
+    });
+  }
+
+  /** Starts everything; StartError says all that stands in the way. Nothing is left open then. */
+  static async start(config: Config, dataDir: string, log: Log): Promise<Appliance> {
+    let appliance: Appliance;
+    try {
+      appliance = new Appliance(config, dataDir, log);
+    } catch (error) {
+      if (error instanceof StoreOpenError) throw new StartError([`data_dir: ${error.message}`]);
+      throw error;
+    }
+    const reasons = await appliance.#open(config);
+    if (reasons.length > 0) {
+      await appliance.#close();
+      throw new StartError(reasons);
+    }
+    appliance.#warnOfOldRealms();
+    return appliance;
+  }
+
+  /** The status API's address; null when it is off. */
+  get apiUrl(): string | null {
+    return this.#api === null ? null : `http://${hostPort(this.#api.address, this.#api.port)}`;
+  }
+
+  /**
+   * Takes over another config: all of it, or nothing when its listeners cannot be had. Returns what
+   * stands in the way.
+   */
+  async reconfigure(next: Config): Promise<readonly string[]> {
+    const changed = diffConfig(this.config, next);
+    const errors = await this.#listen(next);
+    if (errors.length === 0 && changed.some((path) => path.startsWith("http")))
+      errors.push(...(await this.#serveApi(next)));
+    if (errors.length > 0) {
+      await this.#listen(this.config);
+      return errors;
+    }
+    this.config = next;
+    this.users.setConfigUsers(configUsers(next));
+    this.core.configure(next);
+    this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
+    const late = changed.filter((path) => RESTART_KEYS.includes(path));
+    if (late.length > 0) this.log.warn("restart-needed", { keys: late.join(",") });
+    this.#warnOfOldRealms();
+    return [];
+  }
+
+  /** Says how a re-reading went, for the log and the status API. */
+  reloaded(errors: readonly string[]): void {
+    this.reload = { at_ms: systemClock.wall(), ok: errors.length === 0, errors };
+    for (const error of errors) this.log.error("config-refused", { error });
+  }
+
+  /** Stops cleanly: no new work, running transactions finish or time out within `shutdown.drain_s`. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#drain();
+    return this.#stopping;
+  }
+
+  async #drain(): Promise<void> {
+    this.core.drain();
+    this.transports.stopAccepting();
+    const end = systemClock.now() + this.config.shutdown.drain_s * 1000;
+    this.log.info("stopping", { unanswered: this.core.layer.unanswered });
+    while (this.core.layer.unanswered > 0 && systemClock.now() < end) await pause(DRAIN_LOOK_MS);
+    await this.#close();
+    this.log.info("stopped");
+  }
+
+  async #open(config: Config): Promise<string[]> {
+    const reasons = await this.#listen(config);
+    if (reasons.length === 0) reasons.push(...(await this.#serveApi(config)));
+    return reasons;
+  }
+
+  async #listen(config: Config): Promise<string[]> {
+    const { tcp, udp, limits } = config;
+    const options = {
+      ...tcp,
+      header_bytes_max: limits.message_bytes_max,
+      message_bytes_max: limits.message_bytes_max,
+    };
+    const failures = await this.transports.reconfigure(config.listen, options, udp);
+    return failures.map((failure) => `listen[${failure.index}]: ${failure.message}`);
+  }
+
+  async #serveApi(config: Config): Promise<string[]> {
+    await this.#api?.stop();
+    this.#api = null;
+    const { enabled, address, port, token } = config.http;
+    if (!enabled) return [];
+    const api = createApi(apiSources(this), { address, token: token ?? null });
+    const served = serveApi(api, address, port);
+    if ("code" in served) return [`http.port: ${served.message}`];
+    this.#api = served;
+    return [];
+  }
+
+  /** Accounts whose hashes were made under another realm cannot log in: better said than searched for. */
+  #warnOfOldRealms(): void {
+    const realm = realmOf(this.config);
+    const old = this.users.list().filter((user) => user.realm !== realm);
+    if (old.length > 0)
+      this.log.warn("users-of-another-realm", {
+        realm,
+        users: old.length,
+        first: old[0]?.name ?? "",
+        cure: "sipedge user passwd NAME",
+      });
+  }
+
+  async #close(): Promise<void> {
+    await this.#api?.stop();
+    this.core.layer.close();
+    this.transports.close();
+    this.store.close();
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => systemClock.after(ms, resolve));
+}

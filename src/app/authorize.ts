@@ -1,0 +1,116 @@
+/**
+ * Who may have what forwarded (RFC 3261 §16.3 step 6, §22.3). Decides without exception: no stranger
+ * reaches a stranger through us.
+ */
+
+import type { Authenticator } from "../auth/authenticator.ts";
+import { sameAddress } from "../base/address.ts";
+import type { Flow } from "../base/flow.ts";
+import type { Networks } from "../base/networks.ts";
+import type { Domains } from "../location/domains.ts";
+import { userOfAor } from "../location/domains.ts";
+import { H } from "../message/header-names.ts";
+import { parseNameAddr } from "../message/name-addr.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { DialogEnds, End } from "../nat/route-token.ts";
+import { isEnd } from "../nat/route-token.ts";
+import type { Permit } from "../proxy/next-flow.ts";
+import type { Routing } from "../proxy/route.ts";
+
+/** What a request may do. */
+export interface Admission {
+  /** Whether the sender is one of ours: proved an account, or sends from a trusted network. */
+  readonly ours: boolean;
+  /** Where it may go; null: anywhere. */
+  readonly permit: Permit | null;
+  /** The other end of its dialog; null outside dialogs of ours. */
+  readonly peer: End | null;
+}
+
+export interface AuthorizeRooms {
+  readonly authenticator: Authenticator;
+  readonly domains: Domains;
+  readonly trusted: Networks;
+  readonly acceptForeignCallers: boolean;
+}
+
+const ANYWHERE: Admission = { ours: true, permit: null, peer: null };
+
+/** `ends` are those of a dialog token of ours that the request brought; null when it brought none. */
+export function authorize(
+  rooms: AuthorizeRooms,
+  request: SipMessage,
+  source: Flow,
+  routing: Routing,
+  ends: DialogEnds | null,
+): Admission | Refusal {
+  const trusted = rooms.trusted.has(source.remoteAddress);
+  if (ends !== null && request.toTag !== null) {
+    const inside = insideDialog(ends, source, trusted);
+    if (inside !== null) return inside;
+  }
+  if (trusted) return ANYWHERE;
+  const from = parseNameAddr(request.text(H.From) ?? "");
+  if (from instanceof ParseError)
+    return { status: 400, reason: `Malformed From (${from.code})`, section: "RFC 3261 §16.3 step 1" };
+  const caller = rooms.domains.aorOf(from.uri);
+  if (caller !== null || rooms.domains.isOurs(from.uri)) return provenCaller(rooms, request, caller);
+  if (!isForUs(rooms, routing)) return NO_RELAYING;
+  return rooms.acceptForeignCallers ? { ours: false, permit: null, peer: null } : NO_FOREIGN_CALLERS;
+}
+
+/**
+ * A request of a dialog that was let through before. From one of our own ends it may go where its
+ * route set says; from anyone else, only to the ends themselves: a token is no pass to third parties.
+ */
+function insideDialog(ends: DialogEnds, source: Flow, trusted: boolean): Admission | null {
+  const { remoteAddress: address, remotePort: port } = source;
+  const fromCaller = isEnd(ends.caller, address, port);
+  const fromCallee = !fromCaller && isEnd(ends.callee, address, port);
+  const peer = fromCaller ? ends.callee : fromCallee ? ends.caller : null;
+  const sender = fromCaller ? ends.caller : fromCallee ? ends.callee : null;
+  if (trusted || sender?.ours) return { ours: true, permit: null, peer };
+  const permit: Permit = (to) => sameAddress(to, ends.caller.address) || sameAddress(to, ends.callee.address);
+  return { ours: false, permit, peer };
+}
+
+/** A From in our domain must be proved, and by its own account. */
+function provenCaller(
+  rooms: AuthorizeRooms,
+  request: SipMessage,
+  caller: string | null,
+): Admission | Refusal {
+  if (request.method === "ACK") return ACK_UNPROVEN; // nobody can answer a challenge to an ACK (§22.1)
+  const verdict = rooms.authenticator.asProxy(request);
+  if ("challenge" in verdict)
+    return { status: 407, reason: verdict.cause, section: "RFC 3261 §22.3", headers: verdict.challenge };
+  if (caller === null || userOfAor(caller) !== verdict.user) return NOT_YOUR_FROM;
+  return ANYWHERE;
+}
+
+function isForUs(rooms: AuthorizeRooms, routing: Routing): boolean {
+  return routing.next === null && rooms.domains.isOurs(routing.uri);
+}
+
+const ACK_UNPROVEN: Refusal = {
+  status: 403,
+  reason: "ACK outside any dialog of ours",
+  section: "RFC 3261 §22.1",
+};
+const NOT_YOUR_FROM: Refusal = {
+  status: 403,
+  reason: "From is not the account that proved itself",
+  section: "RFC 3261 §22.3",
+};
+const NO_RELAYING: Refusal = {
+  status: 403,
+  reason: "Neither caller nor callee belongs here",
+  section: "no open relay",
+};
+const NO_FOREIGN_CALLERS: Refusal = {
+  status: 403,
+  reason: "Callers from elsewhere are not accepted here",
+  section: "calls.accept_foreign_callers",
+};

@@ -1,0 +1,114 @@
+/** `sipedge user add|passwd|remove|list`: the accounts phones register with. */
+import { createInterface } from "node:readline";
+import { systemClock } from "../../base/clock.ts";
+import { silentLog } from "../../base/log.ts";
+import type { Config } from "../../config/schema.ts";
+import { StoreOpenError } from "../../location/sqlite-errors.ts";
+import { SqliteFile } from "../../location/sqlite-file.ts";
+import { SqliteUserStore } from "../../location/sqlite-users.ts";
+import type { User, UserFailure } from "../../location/users.ts";
+import { accountOf, configUsers } from "../accounts.ts";
+import { USERS_MAX } from "../appliance.ts";
+import { realmOf } from "../core.ts";
+import type { Invocation } from "./commands.ts";
+import { usage } from "./commands.ts";
+import { configOrComplaint, dataDirOf } from "./config-file.ts";
+
+export async function user({ words, config: file, passwordStdin }: Invocation): Promise<number> {
+  const [action = "", name] = words;
+  const wanted = action === "list" ? 1 : 2;
+  if (!["add", "passwd", "remove", "list"].includes(action) || words.length !== wanted)
+    return usage("user takes: add NAME, passwd NAME, remove NAME or list");
+  const config = configOrComplaint(file);
+  if (config === null) return 1;
+  let opened: SqliteFile;
+  try {
+    opened = new SqliteFile(dataDirOf(config), systemClock);
+  } catch (error) {
+    if (!(error instanceof StoreOpenError)) throw error;
+    return complain(error.message);
+  }
+  try {
+    const users = new SqliteUserStore(opened, { clock: systemClock, log: silentLog, users_max: USERS_MAX });
+    users.setConfigUsers(configUsers(config));
+    return await act(users, action, name ?? "", config, passwordStdin);
+  } finally {
+    opened.close();
+  }
+}
+
+async function act(
+  users: SqliteUserStore,
+  action: string,
+  name: string,
+  config: Config,
+  passwordStdin: boolean,
+): Promise<number> {
+  if (action === "list") return list(users.list(), realmOf(config));
+  if (action === "remove") return tell(users.remove(name), `user ${name} removed`);
+  const known = users.list().find((each) => each.name === name);
+  if (known?.source === "config") return complain(`user ${name} is in the config file; change it there`);
+  if (action === "add" && known)
+    return complain(`user ${name} is there already; to change the password: user passwd ${name}`);
+  if (action === "passwd" && !known)
+    return complain(`there is no user ${name}; to add one: user add ${name}`);
+  const password = await readPassword(name, passwordStdin);
+  if (password === null) return complain("the passwords differ, or there is none");
+  const realm = realmOf(config);
+  return tell(users.put(accountOf(name, realm, password)), `user ${name} stored (realm ${realm})`);
+}
+
+function list(users: readonly User[], realm: string): number {
+  if (users.length === 0) process.stdout.write("no users yet\n");
+  for (const each of users) {
+    const stale = each.realm === realm ? "" : `   made for realm ${each.realm}: needs a new password`;
+    process.stdout.write(`${each.name.padEnd(24)} ${each.source}${stale}\n`);
+  }
+  return 0;
+}
+
+function tell(failure: UserFailure | null, done: string): number {
+  if (failure !== null) return complain(failure.message);
+  process.stdout.write(`${done}\n`);
+  return 0;
+}
+
+function complain(what: string): number {
+  process.stderr.write(`sipedge: ${what}\n`);
+  return 1;
+}
+
+/** From a terminal twice and unseen; from a pipe its first line. Null: none, or they differ. */
+async function readPassword(name: string, fromStdin: boolean): Promise<string | null> {
+  if (fromStdin || !process.stdin.isTTY) {
+    for await (const line of createInterface({ input: process.stdin })) return line === "" ? null : line;
+    return null;
+  }
+  const first = await ask(`password for ${name}: `);
+  const second = await ask("once more: ");
+  return first !== "" && first === second ? first : null;
+}
+
+function ask(question: string): Promise<string> {
+  process.stderr.write(question);
+  process.stdin.setRawMode(true);
+  return new Promise((resolve) => {
+    let typed = "";
+    const take = (chunk: Buffer): void => {
+      for (const char of chunk.toString("utf8")) {
+        if (char === "\u0003") process.exit(130);
+        if (char === "\u007f") typed = typed.slice(0, -1);
+        else if (char === "\r" || char === "\n") {
+          process.stdin.off("data", take);
+          process.stdin.setRawMode(false);
+          process.stdin.pause();
+          process.stderr.write("\n");
+          resolve(typed);
+          return;
+        } else typed += char;
+      }
+    };
+    process.stdin.on("data", take);
+    process.stdin.resume();
+  });
+}

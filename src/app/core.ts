@@ -1,0 +1,217 @@
+/**
+ * Rows 1 to 4 wired together: everything between the sockets and the status API. Takes its clock,
+ * dice, sockets and store as arguments, so that a test runs the whole of it on virtual ones.
+ */
+import { Authenticator } from "../auth/authenticator.ts";
+import { Nonces } from "../auth/nonces.ts";
+import type { Clock } from "../base/clock.ts";
+import type { Dice } from "../base/dice.ts";
+import type { Flow, LocalEndpoint, Receiver, Transports } from "../base/flow.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import { Networks } from "../base/networks.ts";
+import type { Config } from "../config/schema.ts";
+import type { Resolver } from "../dns/locate.ts";
+import { Locator } from "../dns/locate.ts";
+import { Domains } from "../location/domains.ts";
+import type { LocationStore } from "../location/store.ts";
+import type { UserStore } from "../location/users.ts";
+import { Edits } from "../message/edits.ts";
+import { Scanner } from "../message/scan.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { RouteTokens } from "../nat/route-token.ts";
+import type { ProxyLimits } from "../proxy/proxy.ts";
+import { StatefulProxy } from "../proxy/proxy.ts";
+import { ResponseContext } from "../proxy/response-context.ts";
+import { Registrar } from "../registrar/registrar.ts";
+import type { TransactionUser } from "../transaction/layer.ts";
+import { TransactionLayer } from "../transaction/layer.ts";
+import type { ServerTransaction } from "../transaction/server-transaction.ts";
+import { Answers } from "./answers.ts";
+import { Intake } from "./intake.ts";
+import type { ChainRooms } from "./request-chain.ts";
+import { passThrough } from "./request-chain.ts";
+
+export interface CoreParts {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly transports: Transports;
+  readonly store: LocationStore;
+  readonly users: UserStore;
+  readonly resolver: Resolver;
+  /** 32 secret bytes for dialog tokens, the same after a restart. */
+  readonly tokenKey: Uint8Array;
+  readonly config: Config;
+}
+
+export class Core implements TransactionUser {
+  /** Where the transports deliver. */
+  readonly receiver: Receiver;
+  readonly layer: TransactionLayer;
+  readonly domains = new Domains();
+  readonly #parts: CoreParts;
+  readonly #intake: Intake;
+  readonly #rooms: ChainRooms;
+  readonly #nonces: Nonces;
+  #config: Config;
+  #endpoints: readonly LocalEndpoint[];
+
+  constructor(parts: CoreParts) {
+    const { clock, dice, log, metrics, transports, config } = parts;
+    this.#parts = parts;
+    this.#config = config;
+    const edits = new Edits();
+    const scanner = new Scanner();
+    const answers = new Answers(edits, dice, metrics, log);
+    this.layer = new TransactionLayer({
+      clock,
+      metrics,
+      transports,
+      edits,
+      scanner,
+      user: this,
+      timers: config.timers,
+      transactionsMax: config.limits.transactions_max,
+    });
+    this.#intake = new Intake({ scanner, layer: this.layer, answers, metrics, log });
+    this.receiver = this.#intake;
+    this.#endpoints = transports.endpoints();
+    this.domains.configure(config.domains, this.#endpoints);
+    this.#nonces = new Nonces(clock, dice, config.auth.nonce_lifetime_s * 1000);
+    const authenticator = new Authenticator({
+      realm: realmOf(config),
+      algorithms: config.auth.algorithms,
+      nonces: this.#nonces,
+      accounts: (name) => this.#account(name),
+      metrics,
+    });
+    const tokens = new RouteTokens(parts.tokenKey);
+    const proxy = new StatefulProxy({
+      dice,
+      metrics,
+      transports,
+      layer: this.layer,
+      domains: this.domains,
+      store: parts.store,
+      locator: new Locator(parts.resolver, metrics),
+      tokens,
+      edits,
+      knowsUser: (user) => parts.users.find(user) !== null,
+      isTrusted: (address) => this.#rooms.trusted.has(address),
+      refuse: (transaction, refusal) => answers.refuse(transaction, refusal),
+      limits: proxyLimits(config),
+    });
+    proxy.onAck = (ack, flow) => this.ack(ack, flow);
+    this.#rooms = {
+      answers,
+      authenticator,
+      domains: this.domains,
+      proxy,
+      registrar: new Registrar({
+        clock,
+        metrics,
+        domains: this.domains,
+        store: parts.store,
+        limits: config.registrar,
+      }),
+      tokens,
+      trusted: new Networks(config.auth.trusted_networks),
+      acceptForeignCallers: config.calls.accept_foreign_callers,
+      draining: false,
+    };
+  }
+
+  /** Takes over a changed config; running transactions keep the timers they have. */
+  configure(config: Config): void {
+    this.#config = config;
+    this.layer.timers = config.timers;
+    this.layer.transactionsMax = config.limits.transactions_max;
+    this.#nonces.lifetimeMs = config.auth.nonce_lifetime_s * 1000;
+    const { authenticator, proxy, registrar } = this.#rooms;
+    authenticator.realm = realmOf(config);
+    authenticator.algorithms = config.auth.algorithms;
+    proxy.limits = proxyLimits(config);
+    registrar.limits = config.registrar;
+    this.#rooms.trusted = new Networks(config.auth.trusted_networks);
+    this.#rooms.acceptForeignCallers = config.calls.accept_foreign_callers;
+    this.#endpoints = [];
+    this.#followEndpoints();
+  }
+
+  /** Our addresses come and go with the machine's; the list is a new one whenever it changes. */
+  #followEndpoints(): void {
+    const endpoints = this.#parts.transports.endpoints();
+    if (endpoints === this.#endpoints) return;
+    this.#endpoints = endpoints;
+    this.domains.configure(this.#config.domains, endpoints);
+  }
+
+  /** From now on nothing new is begun: requests outside dialogs get 503. */
+  drain(): void {
+    this.#rooms.draining = true;
+  }
+
+  get draining(): boolean {
+    return this.#rooms.draining;
+  }
+
+  request(transaction: ServerTransaction, request: SipMessage): void {
+    this.#followEndpoints();
+    try {
+      passThrough(this.#rooms, request, transaction.source, transaction);
+    } catch (error) {
+      this.#intake.exception(error, transaction.source);
+      this.#rooms.answers.refuse(transaction, {
+        status: 500,
+        reason: "Our mistake",
+        section: "RFC 3261 §21.5.1",
+      });
+    }
+  }
+
+  /** §9.2, §16.10: 200 to the CANCEL itself; what it cancels answers for itself. */
+  cancel(transaction: ServerTransaction, request: SipMessage, invite: ServerTransaction | null): void {
+    const { answers } = this.#rooms;
+    if (invite === null) {
+      // Departs from §16.10: not passed on without state. We are always stateful, so there is nothing behind it.
+      answers.refuse(transaction, {
+        status: 481,
+        reason: "No INVITE of this transaction",
+        section: "RFC 3261 §9.2",
+      });
+      return;
+    }
+    answers.send(transaction, 200, []);
+    if (invite.user instanceof ResponseContext) invite.user.cancel(request);
+  }
+
+  ack(request: SipMessage, flow: Flow): void {
+    this.#followEndpoints();
+    passThrough(this.#rooms, request, flow, null);
+  }
+
+  strayResponse(response: SipMessage): void {
+    this.#rooms.proxy.strayResponse(response);
+  }
+
+  /** An account whose stored hash was made for another realm proves nothing here. */
+  #account(name: string) {
+    const user = this.#parts.users.find(name);
+    return user === null || user.disabled || user.realm !== this.#rooms.authenticator.realm ? null : user;
+  }
+}
+
+/** The digest realm: as configured, else the first domain, else our name. */
+export function realmOf(config: Config): string {
+  return config.auth.realm ?? config.domains[0] ?? "sipedge";
+}
+
+function proxyLimits(config: Config): ProxyLimits {
+  return {
+    branches_max: config.limits.branches_max,
+    timer_c_ms: config.timers.timer_c_s * 1000,
+    cancel_wait_ms: 64 * config.timers.t1_ms,
+  };
+}

@@ -1,0 +1,151 @@
+/**
+ * Every message that arrives passes here: read, checked for what a transaction needs, given to the
+ * transaction layer (RFC 3261 §18.1.2, §18.2.1). Nothing that bytes can do gets an exception past this file.
+ */
+import type { Flow, Receiver } from "../base/flow.ts";
+import type { Log } from "../base/log.ts";
+import type { Counter, Metrics } from "../base/metrics.ts";
+import { isAnswerable } from "../message/answer.ts";
+import type { CSeq } from "../message/cseq.ts";
+import { H } from "../message/header-names.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { Scanner } from "../message/scan.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { Via } from "../message/via.ts";
+import type { TransactionLayer } from "../transaction/layer.ts";
+import type { Answers } from "./answers.ts";
+
+export interface IntakeRooms {
+  readonly scanner: Scanner;
+  readonly layer: TransactionLayer;
+  readonly answers: Answers;
+  readonly metrics: Metrics;
+  readonly log: Log;
+}
+
+/** Methods with a counter of their own; any other counts as "other". */
+const COUNTED = [
+  "INVITE",
+  "ACK",
+  "BYE",
+  "CANCEL",
+  "REGISTER",
+  "OPTIONS",
+  "PRACK",
+  "SUBSCRIBE",
+  "NOTIFY",
+  "PUBLISH",
+  "INFO",
+  "REFER",
+  "MESSAGE",
+  "UPDATE",
+  "other",
+] as const;
+
+export class Intake implements Receiver {
+  readonly #rooms: IntakeRooms;
+  readonly #requests = new Map<string, Counter>();
+  readonly #responses: Counter[] = [];
+  readonly #exceptions: Counter;
+
+  constructor(rooms: IntakeRooms) {
+    this.#rooms = rooms;
+    const { metrics } = rooms;
+    for (const method of COUNTED)
+      this.#requests.set(
+        method,
+        metrics.counter("sipedge_requests_received_total", "Requests received, repeated ones too", {
+          method,
+        }),
+      );
+    for (let hundred = 0; hundred < 7; hundred++)
+      this.#responses.push(
+        metrics.counter("sipedge_responses_received_total", "Responses received, by class", {
+          class: `${hundred}xx`,
+        }),
+      );
+    this.#exceptions = metrics.counter(
+      "sipedge_exceptions_total",
+      "Mistakes of ours that a message ran into",
+    );
+  }
+
+  message(bytes: Buffer, flow: Flow): void {
+    try {
+      const message = this.#rooms.scanner.scan(bytes);
+      if (message === null) this.#drop("not_sip");
+      else if (message.isRequest) this.#request(message, flow);
+      else this.#response(message, flow);
+    } catch (error) {
+      this.exception(error, flow);
+    }
+  }
+
+  /** A stream that lost its framing: its sender hears why, as far as it can be told whom to answer. */
+  broken(head: Buffer, flow: Flow, code: string): void {
+    try {
+      const message = this.#rooms.scanner.scan(head);
+      if (message === null || !message.isRequest || !isAnswerable(message)) return;
+      this.#rooms.answers.refuseStateless(message, flow, {
+        status: code.endsWith("_max") ? 513 : 400,
+        reason: `The stream cannot be framed (${code})`,
+        section: "RFC 3261 §18.3",
+      });
+    } catch (error) {
+      this.exception(error, flow);
+    }
+  }
+
+  /** Counts and logs a mistake of ours. */
+  exception(error: unknown, flow: Flow | null): void {
+    this.#exceptions.inc();
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    this.#rooms.log.error("exception", { from: flow?.id ?? null, error: text });
+  }
+
+  #request(request: SipMessage, flow: Flow): void {
+    (this.#requests.get(request.method) ?? this.#requests.get("other"))?.inc();
+    const { via, cseq } = request;
+    if (!isAnswerable(request)) return this.#drop("request_unanswerable");
+    const refusal = this.#mistake(request, via, cseq);
+    if (refusal === null) this.#rooms.layer.receiveRequest(request, via as Via, cseq as CSeq, flow);
+    else this.#rooms.answers.refuseStateless(request, flow, refusal);
+  }
+
+  /** What a request needs to be answered and matched at all; anything else is judged later. */
+  #mistake(request: SipMessage, via: Via | ParseError | null, cseq: CSeq | ParseError): Refusal | null {
+    const { fault } = request;
+    if (fault !== null)
+      return fault.code === "version"
+        ? { status: 505, reason: "Only SIP/2.0 is spoken here", section: "RFC 3261 §21.5.6" }
+        : malformed(fault.code);
+    if (via === null || via instanceof ParseError) return malformed(via?.code ?? "no Via");
+    if (cseq instanceof ParseError) return malformed(cseq.code);
+    if (cseq.method !== request.method) return malformed("CSeq names another method");
+    for (const id of NEEDED)
+      if (request.find(id) < 0) return malformed("a mandatory header field is missing");
+    return null;
+  }
+
+  #response(response: SipMessage, flow: Flow): void {
+    this.#responses[Math.floor(response.status / 100)]?.inc();
+    const { via, cseq } = response;
+    if (response.fault !== null) return this.#drop("response_malformed");
+    if (via === null || via instanceof ParseError) return this.#drop("response_without_via");
+    if (cseq instanceof ParseError) return this.#drop("response_without_cseq");
+    this.#rooms.layer.receiveResponse(response, via, cseq, flow);
+  }
+
+  #drop(reason: string): void {
+    this.#rooms.metrics
+      .counter("sipedge_messages_dropped_total", "Messages nobody could be answered for", { reason })
+      .inc();
+  }
+}
+
+const NEEDED = [H.From, H.To, H.CallId] as const;
+
+function malformed(what: string): Refusal {
+  return { status: 400, reason: `Malformed: ${what}`, section: "RFC 3261 §16.3 step 1" };
+}

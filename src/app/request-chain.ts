@@ -1,0 +1,227 @@
+/**
+ * What happens to a new request, in one literal list. Each step refuses, takes the request over
+ * ("done"), or leaves it to the next.
+ */
+import type { Authenticator } from "../auth/authenticator.ts";
+import type { Flow } from "../base/flow.ts";
+import type { Networks } from "../base/networks.ts";
+import type { Domains } from "../location/domains.ts";
+import { H } from "../message/header-names.ts";
+import { splitList } from "../message/name-addr.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
+import { detectLoop, loopHash } from "../proxy/loop.ts";
+import type { StatefulProxy } from "../proxy/proxy.ts";
+import type { Routing } from "../proxy/route.ts";
+import { preprocessRoute } from "../proxy/route.ts";
+import { checkHops, validate } from "../proxy/validate.ts";
+import type { Registrar } from "../registrar/registrar.ts";
+import type { ServerTransaction } from "../transaction/server-transaction.ts";
+import type { Answers } from "./answers.ts";
+import { authorize } from "./authorize.ts";
+
+/** The parts the steps work with. */
+export interface ChainRooms {
+  readonly answers: Answers;
+  readonly authenticator: Authenticator;
+  readonly domains: Domains;
+  readonly proxy: StatefulProxy;
+  readonly registrar: Registrar;
+  readonly tokens: RouteTokens;
+  trusted: Networks;
+  acceptForeignCallers: boolean;
+  /** Set while the appliance stops: no new work is taken. */
+  draining: boolean;
+}
+
+/** A request on its way through the chain. */
+interface Passage {
+  readonly request: SipMessage;
+  readonly source: Flow;
+  /** Null for an ACK, which nobody answers. */
+  readonly transaction: ServerTransaction | null;
+  readonly callId: string;
+  readonly loopHash: string;
+  routing: Routing | null;
+}
+
+type Step = (rooms: ChainRooms, passage: Passage) => Refusal | "next" | "done";
+
+const CHAIN: readonly Step[] = [
+  refuseWhileDraining, // first: a stopping appliance spends nothing on new work
+  checkSyntax, // before anything reads a header that may be malformed (§16.3 steps 1, 2, 5)
+  takeRouteOff, // what the request is for is known only without our own Route entries (§16.4)
+  breakLoops, // before any work is repeated for one request (§16.3 step 4)
+  register, // has its own challenge (401), and is never forwarded from our own domain
+  answerForOurselves, // after the registrar: what is addressed to the appliance and not to a user
+  countHops, // only what is to go on needs a hop left (§16.3 step 3)
+  forward, // authorization (§16.3 step 6) and §16.5 to §16.7
+];
+
+/** Runs a request through the chain. `transaction` is null for an ACK. */
+export function passThrough(
+  rooms: ChainRooms,
+  request: SipMessage,
+  source: Flow,
+  transaction: ServerTransaction | null,
+): void {
+  const callId = request.callId ?? "";
+  const hash = loopHash(request, callId);
+  const passage: Passage = { request, source, transaction, callId, loopHash: hash, routing: null };
+  for (let i = 0; i < CHAIN.length; i++) {
+    const outcome = CHAIN[i]!(rooms, passage);
+    if (outcome === "next") continue;
+    if (outcome !== "done") refuse(rooms, passage, outcome);
+    return;
+  }
+}
+
+function refuse(rooms: ChainRooms, { request, source, transaction }: Passage, refusal: Refusal): void {
+  if (transaction === null) rooms.answers.refuseStateless(request, source, refusal);
+  else rooms.answers.refuse(transaction, refusal);
+}
+
+const DRAIN_RETRY_AFTER_S = 30;
+
+/** Dialogs go on to the end; only what would begin something is turned away. */
+function refuseWhileDraining(rooms: ChainRooms, { request }: Passage): Refusal | "next" {
+  if (!rooms.draining || request.toTag !== null || request.method === "ACK") return "next";
+  return {
+    status: 503,
+    reason: "The appliance is stopping",
+    section: "shutdown",
+    headers: [`Retry-After: ${DRAIN_RETRY_AFTER_S}`],
+  };
+}
+
+function checkSyntax(_rooms: ChainRooms, { request }: Passage): Refusal | "next" {
+  return validate(request) ?? "next";
+}
+
+function takeRouteOff(rooms: ChainRooms, passage: Passage): Refusal | "next" {
+  const { request, callId } = passage;
+  const routing = preprocessRoute(
+    request,
+    rooms.domains,
+    (user) => rooms.tokens.verify(user, callId) !== null,
+  );
+  if ("status" in routing) return routing;
+  passage.routing = routing;
+  return "next";
+}
+
+function breakLoops(rooms: ChainRooms, { request, loopHash }: Passage): Refusal | "next" {
+  return detectLoop(request, loopHash, (host, port) => rooms.domains.isOurEndpoint(host, port)) ?? "next";
+}
+
+/** Extensions of REGISTER we understand; a Require with another one is refused (§10.3 step 2). */
+const REGISTER_EXTENSIONS = new Set(["path"]);
+
+function register(
+  rooms: ChainRooms,
+  { request, source, transaction, routing }: Passage,
+): Refusal | "next" | "done" {
+  if (request.method !== "REGISTER" || transaction === null || routing === null) return "next";
+  if (routing.next !== null || !rooms.domains.isOurs(routing.uri)) return "next"; // step 1: for another domain
+  const unknown = unknownExtensions(request);
+  if (unknown.length > 0)
+    return {
+      status: 420,
+      reason: "Require names an extension the registrar does not have",
+      section: "RFC 3261 §10.3 step 2",
+      headers: [`Unsupported: ${unknown.join(", ")}`],
+    };
+  let user: string | null = null;
+  if (!rooms.trusted.has(source.remoteAddress)) {
+    const verdict = rooms.authenticator.asServer(request); // step 3
+    if ("challenge" in verdict)
+      return { status: 401, reason: verdict.cause, section: "RFC 3261 §22.2", headers: verdict.challenge };
+    user = verdict.user;
+  }
+  rooms.registrar.register(request, source, user, {
+    ok: (headers) => rooms.answers.send(transaction, 200, headers),
+    refused: (refusal) => rooms.answers.refuse(transaction, refusal),
+  });
+  return "done";
+}
+
+function unknownExtensions(request: SipMessage): string[] {
+  const values = request.texts(H.Require);
+  if (values.length === 0) return [];
+  const tags = splitList(values.join(","));
+  if (tags instanceof ParseError) return values;
+  return tags.filter((tag) => !REGISTER_EXTENSIONS.has(tag.toLowerCase()));
+}
+
+const ALLOW =
+  "Allow: INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REFER";
+const CAPABILITIES = ["Accept: application/sdp", ALLOW, "Supported: path"];
+/** Methods that exist; to any other we say 501, to these, addressed to a server, 405 (§21.4.6, §21.5.2). */
+const KNOWN = new Set(ALLOW.slice("Allow: ".length).split(", "));
+
+/** Requests for the appliance itself: no user part, our own host. */
+function answerForOurselves(rooms: ChainRooms, passage: Passage): Refusal | "next" | "done" {
+  const { request, transaction, routing } = passage;
+  if (transaction === null || routing === null) return "next";
+  const forUs = routing.next === null && routing.uri.user === null && rooms.domains.isOurs(routing.uri);
+  if (!forUs) return "next";
+  const unknown = unknownExtensions(request);
+  if (unknown.length > 0)
+    return {
+      status: 420,
+      reason: "Require names an extension this server does not have",
+      section: "RFC 3261 §8.2.2.3",
+      headers: [`Unsupported: ${unknown.join(", ")}`],
+    };
+  if (request.method === "OPTIONS") {
+    rooms.answers.send(transaction, 200, CAPABILITIES);
+    return "done";
+  }
+  return KNOWN.has(request.method)
+    ? { status: 405, reason: "Not for a server", section: "RFC 3261 §8.2.1", headers: [ALLOW] }
+    : { status: 501, reason: "Unknown method", section: "RFC 3261 §21.5.2" };
+}
+
+function countHops(_rooms: ChainRooms, { request }: Passage): Refusal | "next" {
+  return checkHops(request) ?? "next";
+}
+
+function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
+  const { request, source, transaction, callId, loopHash, routing } = passage;
+  if (routing === null) return "done";
+  const ends = endsOf(rooms, passage, routing);
+  const admission = authorize(rooms, request, source, routing, ends);
+  if ("status" in admission) return admission;
+  const admitted = {
+    request,
+    source,
+    routing,
+    callId,
+    loopHash,
+    callerIsOurs: admission.ours,
+    spentLines: spentCredentials(rooms, request),
+    permit: admission.permit,
+    peer: admission.peer,
+  };
+  if (transaction === null) rooms.proxy.forwardAck(admitted);
+  else rooms.proxy.forward(transaction, admitted);
+  return "done";
+}
+
+function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {
+  return routing.token === null ? null : rooms.tokens.verify(routing.token, callId);
+}
+
+const NO_LINES: readonly number[] = [];
+
+/** Credentials for our realm have done their work; nobody further on has any business with them. */
+function spentCredentials(rooms: ChainRooms, request: SipMessage): readonly number[] {
+  let line = request.find(H.ProxyAuthorization);
+  if (line < 0) return NO_LINES;
+  const lines: number[] = [];
+  for (; line >= 0; line = request.find(H.ProxyAuthorization, line + 1))
+    if (rooms.authenticator.isOurs(request, line)) lines.push(line);
+  return lines;
+}

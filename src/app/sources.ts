@@ -1,0 +1,43 @@
+/**
+ * What the status API sees of the appliance.
+ */
+import type { ApiSources } from "../api/sources.ts";
+import { systemClock } from "../base/clock.ts";
+import type { Appliance } from "./appliance.ts";
+import { realmOf } from "./core.ts";
+import { COMMIT, VERSION } from "./version.ts";
+
+export function apiSources(appliance: Appliance): ApiSources {
+  const { log, metrics, store, users, transports, core } = appliance;
+  return {
+    clock: systemClock,
+    log,
+    metrics,
+    store,
+    users,
+    appliance: () => ({
+      version: VERSION,
+      commit: COMMIT,
+      started_ms: appliance.startedAt,
+      phase: core.draining ? "draining" : "running",
+      listeners: transports.endpoints(),
+      domains: core.domains.names,
+      realm: realmOf(appliance.config),
+      reload: appliance.reload,
+    }),
+    process() {
+      const { user, system } = process.cpuUsage();
+      const { rss, heapUsed } = process.memoryUsage();
+      return {
+        rss_bytes: rss,
+        heap_bytes: heapUsed,
+        cpu_user_s: user / 1e6,
+        cpu_system_s: system / 1e6,
+      };
+    },
+    transactionCounts: () => core.layer.counts,
+    transactions: (max) => core.layer.snapshot(max),
+    connectionCount: () => transports.snapshot(0).connections_total,
+    connections: (max) => transports.snapshot(max).connections,
+  };
+}

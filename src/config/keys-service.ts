@@ -1,0 +1,170 @@
+/**
+ * Keys about people and calls: [auth], [[user]], [registrar] and [calls].
+ */
+import * as v from "valibot";
+import { parseNetwork } from "../base/networks.ts";
+import {
+  integer,
+  listOf,
+  SECRET_CHARS_MAX,
+  secret,
+  section,
+  sections,
+  someOf,
+  text,
+  truth,
+} from "./kinds.ts";
+
+const USERS_MAX = 100_000;
+const REALM_CHARS_MAX = 128;
+
+/** RFC 3261 §25.1 user, without escapes: a name has one spelling. */
+const USER_NAME = /^[A-Za-z0-9._~!*'()&=+$,;?/-]{1,64}$/;
+
+export const auth = section(
+  { does: "Who has to prove who they are." },
+  {
+    realm: v.optional(
+      v.nullable(
+        text(
+          (realm) => realm.length <= REALM_CHARS_MAX && /^[^\x00-\x1f\x7f"\\]+$/.test(realm),
+          `1..${REALM_CHARS_MAX} characters without quotes and backslashes`,
+          {
+            does: "The name that goes into password hashes; else the first of domains, else sipedge.",
+            without: "changing it makes every stored hash useless: all accounts need new passwords",
+            example: "example.test",
+          },
+        ),
+      ),
+      null,
+    ),
+    trusted_networks: v.optional(
+      listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
+        does: "Senders that are not asked for a password: a PBX, a trunk, a lab.",
+        without: "whoever sends from there calls anyone, under any name",
+        example: ["192.0.2.20", "10.20.0.0/16"],
+      }),
+      [],
+    ),
+    algorithms: v.optional(
+      someOf(["SHA-256", "MD5"], {
+        does: "Digest algorithms that are offered, best first (RFC 8760).",
+        without:
+          "many phones give up when SHA-256 is offered first, some when it is offered at all: add it when yours know it",
+      }),
+      ["MD5"],
+    ),
+    nonce_lifetime_s: v.optional(
+      integer(10, 86_400, "seconds", {
+        does: "How long one challenge may be answered; phones renew by themselves.",
+        without: "short: more round trips; long: more time for whoever overheard an answer",
+      }),
+      300,
+    ),
+  },
+);
+
+export const user = sections(
+  [0, USERS_MAX],
+  {
+    does: "An account a phone registers with. Better kept out of this file: sipedge user add NAME.",
+    entries: [
+      { name: "alice", password: "file:/etc/sipedge/alice.password" },
+      {
+        name: "bob",
+        ha1: "9b0b3b1f9b0d2e6a5d0c2f8e7a6b5c4d",
+        ha1_sha256: "3f1d0c2b4a5968778695a4b3c2d1e0f03f1d0c2b4a5968778695a4b3c2d1e0f0",
+      },
+    ],
+  },
+  {
+    name: text((name) => USER_NAME.test(name), "1..64 of A-Z a-z 0-9 . _ ~ ! * ' ( ) & = + $ , ; ? / -", {
+      does: "The part before the @: alice, or an extension like 201.",
+      without: "an account without a name cannot be called",
+    }),
+    password: v.exactOptional(
+      secret(
+        {
+          test: new RegExp(`^[^\\x00-\\x1f\\x7f]{1,${SECRET_CHARS_MAX}}$`),
+          allowed: `1..${SECRET_CHARS_MAX} characters`,
+          mayBeFile: true,
+        },
+        {
+          does: 'The password. "file:PATH" takes it from a file, and so must one that begins with file: or env:.',
+          without: "either this or ha1 is needed",
+        },
+      ),
+    ),
+    ha1: v.exactOptional(
+      secret(
+        { test: /^[0-9a-f]{32}$/i, allowed: "32 hex digits: MD5 of name:realm:password" },
+        {
+          does: "In place of the password: the MD5 hash of name:realm:password.",
+          without: "either this or password is needed",
+        },
+      ),
+    ),
+    ha1_sha256: v.exactOptional(
+      secret(
+        { test: /^[0-9a-f]{64}$/i, allowed: "64 hex digits: SHA-256 of name:realm:password" },
+        {
+          does: "Beside ha1: the SHA-256 hash of name:realm:password.",
+          without: "this account is offered MD5 only",
+        },
+      ),
+    ),
+  },
+);
+
+export const registrar = section(
+  { does: "How long registrations last (RFC 3261 §10.3)." },
+  {
+    min_expires_s: v.optional(
+      integer(1, 3600, "seconds", {
+        does: "The shortest registration; a shorter wish is answered 423 with this value.",
+        without: "phones that register every few seconds wear out the disk",
+        start: true,
+      }),
+      60,
+    ),
+    max_expires_s: v.optional(
+      integer(1, 2_592_000, "seconds", {
+        does: "The longest registration; a longer wish gets this one.",
+        without: "phones that were unplugged stay callable for as long",
+        start: true,
+      }),
+      3600,
+    ),
+    default_expires_s: v.optional(
+      integer(1, 2_592_000, "seconds", {
+        does: "For phones that name no time.",
+        without: "must lie between the other two",
+        start: true,
+      }),
+      3600,
+    ),
+    max_contacts: v.optional(
+      integer(1, 100, "contacts", {
+        does: "Phones registered at once under one name.",
+        without: "a phone that changes its address at every start rings as many ghosts",
+        start: true,
+      }),
+      10,
+    ),
+  },
+);
+
+export const calls = section(
+  { does: "Who may call." },
+  {
+    accept_foreign_callers: v.optional(
+      truth({
+        does:
+          "Whether calls to our users are taken, without a password, from senders outside our domains and " +
+          "trusted networks. It never lets them call anybody else through us.",
+        without: "true: anybody on the internet can make the phones ring",
+      }),
+      false,
+    ),
+  },
+);

@@ -1,0 +1,154 @@
+/**
+ * What Bun does not offer about sockets, through libc by bun:ffi (Linux, glibc or musl): options and
+ * the route to a peer. Where that cannot be had, everything still works, with a small receive buffer,
+ * resends, and the first listener as the way out.
+ */
+import { dlopen, FFIType, ptr } from "bun:ffi";
+import type { Log } from "../base/log.ts";
+import { canonicalIpv6, familyOf, ipv6Groups } from "./endpoint.ts";
+
+/** <sys/socket.h> and <netinet/in.h> of Linux, the same on x64 and arm64. */
+const SOL_SOCKET = 1;
+const SO_RCVBUF = 8;
+const SO_RCVBUFFORCE = 33;
+const IPPROTO_IP = 0;
+const IP_RECVERR = 11;
+const IPPROTO_IPV6 = 41;
+const IPV6_RECVERR = 25;
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
+const SOCKADDR_IN_BYTES = 16;
+const SOCKADDR_IN6_BYTES = 28;
+/** Any port will do to ask for a route: connecting a datagram socket sends nothing. */
+const ROUTE_PORT = 5060;
+
+const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
+const SYMBOLS = {
+  setsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.u32],
+    returns: FFIType.i32,
+  },
+  getsockopt: {
+    args: [FFIType.i32, FFIType.i32, FFIType.i32, FFIType.ptr, FFIType.ptr],
+    returns: FFIType.i32,
+  },
+  socket: { args: [FFIType.i32, FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+  connect: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
+  getsockname: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
+  close: { args: [FFIType.i32], returns: FFIType.i32 },
+} as const;
+
+export interface SocketOptions {
+  /**
+   * Keeps an ICMP error about one peer from failing the next send to another (Bun asks for such errors
+   * by IP_RECVERR, and the kernel reports them on whatever comes next). False: it could not be set.
+   */
+  ignoreIcmpErrors(fd: number, family: 4 | 6): boolean;
+  /**
+   * Asks for a receive buffer, past net.core.rmem_max where we may. Returns the bytes the kernel
+   * accounts for (it doubles what it is asked for), 0 when that cannot be known.
+   */
+  setReceiveBuffer(fd: number, bytes: number): number;
+  /** The local address the kernel would send from to reach `address` (an IP literal); null: unknown or no route. */
+  sourceAddress(address: string): string | null;
+}
+
+/** For platforms without libc at hand. */
+export const noSocketOptions: SocketOptions = {
+  ignoreIcmpErrors: () => false,
+  setReceiveBuffer: () => 0,
+  sourceAddress: () => null,
+};
+
+/** The options of this machine; says so in the log when there are none. */
+export function loadSocketOptions(log: Log): SocketOptions {
+  for (const name of LIBRARIES) {
+    try {
+      return new LibcOptions(dlopen(name, SYMBOLS).symbols);
+    } catch {
+      // Not this libc: the next name.
+    }
+  }
+  log.warn("socket-options-unavailable", { effect: "small UDP receive buffer, ICMP errors cost a resend" });
+  return noSocketOptions;
+}
+
+type Symbols = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
+
+class LibcOptions implements SocketOptions {
+  readonly #libc: Symbols;
+  // ptr() does not keep its array alive: these are fields for that reason.
+  readonly #value = new Int32Array(1);
+  readonly #length = new Uint32Array(1);
+  readonly #sockaddr = new Uint8Array(SOCKADDR_IN6_BYTES);
+
+  constructor(libc: Symbols) {
+    this.#libc = libc;
+  }
+
+  ignoreIcmpErrors(fd: number, family: 4 | 6): boolean {
+    return family === 4
+      ? this.#set(fd, IPPROTO_IP, IP_RECVERR, 0)
+      : this.#set(fd, IPPROTO_IPV6, IPV6_RECVERR, 0);
+  }
+
+  setReceiveBuffer(fd: number, bytes: number): number {
+    if (!this.#set(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes)) this.#set(fd, SOL_SOCKET, SO_RCVBUF, bytes);
+    return this.#get(fd, SOL_SOCKET, SO_RCVBUF);
+  }
+
+  sourceAddress(address: string): string | null {
+    const family = familyOf(address);
+    const fd = this.#libc.socket(family === 4 ? AF_INET : AF_INET6, SOCK_DGRAM_CLOEXEC, 0);
+    if (fd < 0) return null;
+    try {
+      const name = this.#sockaddr;
+      this.#length[0] = writeSockaddr(name, family, address);
+      if (this.#libc.connect(fd, ptr(name), this.#length[0]) !== 0) return null;
+      this.#length[0] = name.length;
+      return this.#libc.getsockname(fd, ptr(name), ptr(this.#length)) === 0
+        ? readSockaddr(name, family)
+        : null;
+    } finally {
+      this.#libc.close(fd);
+    }
+  }
+
+  #set(fd: number, level: number, name: number, value: number): boolean {
+    this.#value[0] = value;
+    return this.#libc.setsockopt(fd, level, name, ptr(this.#value), 4) === 0;
+  }
+
+  #get(fd: number, level: number, name: number): number {
+    this.#value[0] = 0;
+    this.#length[0] = 4;
+    const failed = this.#libc.getsockopt(fd, level, name, ptr(this.#value), ptr(this.#length)) !== 0;
+    return failed ? 0 : this.#value[0];
+  }
+}
+
+/** struct sockaddr_in or sockaddr_in6 on a little-endian machine; returns its length. */
+function writeSockaddr(into: Uint8Array, family: 4 | 6, address: string): number {
+  into.fill(0);
+  into[0] = family === 4 ? AF_INET : AF_INET6;
+  into[2] = ROUTE_PORT >> 8;
+  into[3] = ROUTE_PORT & 255;
+  if (family === 4) {
+    into.set(address.split(".").map(Number), 4);
+    return SOCKADDR_IN_BYTES;
+  }
+  ipv6Groups(canonicalIpv6(address)).forEach((group, i) => {
+    const value = Number.parseInt(group, 16);
+    into[8 + 2 * i] = value >> 8;
+    into[9 + 2 * i] = value & 255;
+  });
+  return SOCKADDR_IN6_BYTES;
+}
+
+function readSockaddr(from: Uint8Array, family: 4 | 6): string {
+  if (family === 4) return from.subarray(4, 8).join(".");
+  const groups: string[] = [];
+  for (let i = 8; i < 24; i += 2) groups.push(((from[i]! << 8) | from[i + 1]!).toString(16));
+  return canonicalIpv6(groups.join(":"));
+}

@@ -1,0 +1,163 @@
+/** Sources for the API over a real store and real metrics, with every snapshot changeable. */
+import { expect } from "bun:test";
+import type { Api } from "../../src/api/api.ts";
+import { createApi } from "../../src/api/api.ts";
+import type { ApiSources, ApplianceSnapshot, ConnectionRow, ProcessSnapshot } from "../../src/api/sources.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { Metrics } from "../../src/base/metrics.ts";
+import type { Binding } from "../../src/location/binding.ts";
+import { MemoryStore } from "../../src/location/memory-store.ts";
+import type { StoreHealth } from "../../src/location/store.ts";
+import type { User, UserStore } from "../../src/location/users.ts";
+import type { TransactionsSnapshot } from "../../src/transaction/layer.ts";
+import { binding, stored } from "../location/bindings.ts";
+import { VirtualClock } from "../support/virtual-clock.ts";
+
+export const TOKEN = "a-token-nobody-guesses";
+export const LOOPBACK = { token: null, address: "127.0.0.1" };
+export const GUARDED = { token: TOKEN, address: "192.0.2.1" };
+export const HA1_MD5 = "feedc0defeedc0defeedc0defeedc0de";
+export const HA1_SHA256 = HA1_MD5 + HA1_MD5;
+
+/** A store that can be told to be ill. */
+class Store extends MemoryStore {
+  ill: StoreHealth | null = null;
+
+  override health(): StoreHealth {
+    return this.ill ?? super.health();
+  }
+}
+
+/** Ends its turns by itself: the API waits for them. */
+class TurningClock extends VirtualClock {
+  override atTurnEnd(fn: () => void): void {
+    super.atTurnEnd(fn);
+    setImmediate(() => this.endTurn());
+  }
+}
+
+export class FakeSources implements ApiSources {
+  readonly clock = new TurningClock();
+  readonly log = silentLog;
+  readonly metrics = new Metrics();
+  readonly store = new Store({
+    clock: this.clock,
+    log: silentLog,
+    metrics: this.metrics,
+    bindings_max: 100_000,
+  });
+  accounts: User[] = [];
+  readonly users: UserStore = {
+    find: (name) => this.accounts.find((user) => user.name === name) ?? null,
+    list: () => this.accounts,
+    put: () => null,
+    remove: () => null,
+    setConfigUsers: () => {},
+  };
+  now: ApplianceSnapshot = {
+    version: "1.2.3",
+    commit: "0123456789abcdef0123456789abcdef01234567",
+    started_ms: this.clock.now() - 93_784_000,
+    phase: "running",
+    listeners: [
+      { transport: "udp", address: "127.0.0.1", port: 5060, sentBy: "127.0.0.1:5060" },
+      { transport: "tcp", address: "2001:db8::1", port: 5060, sentBy: "edge.example.test:5060" },
+    ],
+    domains: ["example.test", "127.0.0.1"],
+    realm: "example.test",
+    reload: null,
+  };
+  rows: ConnectionRow[] = [];
+  running: TransactionsSnapshot = { server: 0, client: 0, timers: 0, states: {}, transactions: [] };
+  used: ProcessSnapshot = {
+    rss_bytes: 43_000_000,
+    heap_bytes: 5_000_000,
+    cpu_user_s: 1.25,
+    cpu_system_s: 0.5,
+  };
+
+  appliance(): ApplianceSnapshot {
+    return this.now;
+  }
+  process(): ProcessSnapshot {
+    return this.used;
+  }
+  transactionCounts(): { server: number; client: number } {
+    return this.running;
+  }
+
+  transactions(max: number): TransactionsSnapshot {
+    return { ...this.running, transactions: this.running.transactions.slice(0, max) };
+  }
+  connectionCount(): number {
+    return this.rows.length;
+  }
+  connections(max: number): readonly ConnectionRow[] {
+    return this.rows.slice(0, max);
+  }
+
+  /** Registers a user's contact(s); one when nothing is said. */
+  register(user: string, ...changes: Partial<Binding>[]): void {
+    const all = changes.length === 0 ? [{}] : changes;
+    const bindings = all.map((change, i) => binding(this.clock, user, { key: `key-${i}`, ...change }));
+    expect(stored(this.clock, this.store, bindings[0]!.aor, bindings)).toEqual([null]);
+  }
+
+  account(name: string, source: User["source"] = "store", disabled = false): void {
+    const realm = "example.test";
+    this.accounts.push({ name, realm, ha1_md5: HA1_MD5, ha1_sha256: HA1_SHA256, source, disabled });
+  }
+}
+
+/** The appliance as a busy one would show itself: something in every list. */
+export function busySources(): FakeSources {
+  const sources = new FakeSources();
+  sources.register("alice", {}, { instance: null, reg_id: null, user_agent: null, path: [] });
+  sources.register("bob");
+  sources.account("alice", "config");
+  sources.account("bob", "store", true);
+  sources.rows = [
+    {
+      id: "tcp:10.0.0.1:5060>[2001:db8::7]:5062#3",
+      remote_address: "2001:db8::7",
+      remote_port: 5062,
+      outgoing: false,
+      state: "open",
+      bytes_in: 1200,
+      bytes_out: 900,
+      messages_in: 2,
+      queued_bytes: 0,
+      since: "2026-01-01T00:10:00.000Z",
+      idle_s: 12,
+    },
+  ];
+  const row = {
+    machine: "invite_server",
+    state: "Proceeding",
+    method: "INVITE",
+    key: "z9hG4bK1",
+    age_ms: 250,
+  };
+  sources.running = {
+    server: 2,
+    client: 1,
+    timers: 3,
+    states: { "invite_server.Proceeding": 2, "invite_client.Calling": 1 },
+    transactions: [row, { ...row, key: "z9hG4bK2" }],
+  };
+  sources.now = {
+    ...sources.now,
+    reload: { at_ms: sources.clock.wall(), ok: false, errors: ["listen[0].port: 1 to 65535"] },
+  };
+  return sources;
+}
+
+/** An API on loopback without a token. */
+export const openApi = (sources: ApiSources): Api => createApi(sources, LOOPBACK);
+
+export async function getJson(api: Api, path: string, status = 200): Promise<Record<string, unknown>> {
+  const response = await api.request(path);
+  expect(response.status).toBe(status);
+  expect(response.headers.get("content-type")).toBe("application/json");
+  return (await response.json()) as Record<string, unknown>;
+}

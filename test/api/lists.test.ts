@@ -1,0 +1,72 @@
+import { describe, expect, test } from "bun:test";
+import type { Answer } from "../../src/api/schemas.ts";
+import { busySources, FakeSources, getJson, HA1_MD5, openApi } from "./fixture.ts";
+
+test("/v1/transactions: counts of all, rows up to the limit", async () => {
+  const answer = await getJson(openApi(busySources()), "/v1/transactions?limit=1");
+  expect(answer).toEqual({
+    server: 2,
+    client: 1,
+    timers: 3,
+    states: { "invite_server.Proceeding": 2, "invite_client.Calling": 1 },
+    transactions: [
+      { machine: "invite_server", state: "Proceeding", method: "INVITE", key: "z9hG4bK1", age_ms: 250 },
+    ],
+  });
+});
+
+test("/v1/flows: who opened each connection, and what waits", async () => {
+  expect(await getJson(openApi(busySources()), "/v1/flows")).toEqual({
+    connections: 1,
+    flows: [
+      {
+        flow_id: "tcp:10.0.0.1:5060>[2001:db8::7]:5062#3",
+        transport: "tcp",
+        remote: "[2001:db8::7]:5062",
+        direction: "in",
+        state: "open",
+        since: "2026-01-01T00:10:00.000Z",
+        idle_s: 12,
+        messages_in: 2,
+        bytes_in: 1200,
+        bytes_out: 900,
+        queued_bytes: 0,
+      },
+    ],
+  });
+});
+
+describe("/v1/users", () => {
+  test("names and sources, no hashes", async () => {
+    const response = await openApi(busySources()).request("/v1/users");
+    const text = await response.text();
+    expect(JSON.parse(text)).toEqual({
+      users: [
+        { name: "alice", source: "config", realm: "example.test", disabled: false },
+        { name: "bob", source: "store", realm: "example.test", disabled: true },
+      ],
+      next_cursor: null,
+    });
+    expect(text).not.toContain(HA1_MD5);
+  });
+
+  test("page by page", async () => {
+    const sources = new FakeSources();
+    for (const name of ["a", "b", "ç", "日本"]) sources.account(name);
+    const api = openApi(sources);
+    const names: string[] = [];
+    let query = "?limit=1";
+    for (;;) {
+      const { users, next_cursor } = (await getJson(api, `/v1/users${query}`)) as Answer<"Users">;
+      names.push(...users.map(({ name }) => name));
+      if (next_cursor === null) break;
+      query = `?limit=1&cursor=${next_cursor}`;
+    }
+    expect(names).toEqual(["a", "b", "ç", "日本"]);
+  });
+
+  test("a foreign cursor is refused", async () => {
+    const { message } = await getJson(openApi(new FakeSources()), "/v1/users?cursor=!", 400);
+    expect(message).toBe("cursor: not a next_cursor of this list");
+  });
+});

@@ -1,0 +1,49 @@
+/** A client's half of digest authentication. */
+import { createHash } from "node:crypto";
+import { parseAuthParams } from "../../src/message/auth-params.ts";
+import { ParseError } from "../../src/message/parse-error.ts";
+
+export interface CredentialOptions {
+  readonly username?: string;
+  readonly password?: string;
+  readonly method: string;
+  readonly uri: string;
+  readonly nc?: string;
+  readonly algorithm?: "MD5" | "SHA-256" | null;
+  /** Parameters that stand in the header instead of the right ones; null leaves one out. */
+  readonly changes?: Readonly<Record<string, string | null>>;
+}
+
+/** The value of an Authorization or Proxy-Authorization that answers this challenge value. */
+export function credentials(challenge: string, options: CredentialOptions): string {
+  const parsed = parseAuthParams(challenge);
+  if (parsed instanceof ParseError) throw new Error(`no challenge: ${challenge}`);
+  const { params } = parsed;
+  const { username = "alice", password = "wonderland", method, uri, nc = "00000001" } = options;
+  const algorithm = options.algorithm === undefined ? (params.get("algorithm") ?? "MD5") : options.algorithm;
+  const hash = (text: string) =>
+    createHash(algorithm === "SHA-256" ? "sha256" : "md5")
+      .update(text, "latin1")
+      .digest("hex");
+  const realm = params.get("realm") ?? "";
+  const nonce = params.get("nonce") ?? "";
+  const cnonce = "0a4f113b";
+  const secret = `${username}:${realm}:${password}`;
+  const response = hash(`${hash(secret)}:${nonce}:${nc}:${cnonce}:auth:${hash(`${method}:${uri}`)}`);
+  const fields: Record<string, string | null> = {
+    username: `"${username}"`,
+    realm: `"${realm}"`,
+    nonce: `"${nonce}"`,
+    uri: `"${uri}"`,
+    response: `"${response}"`,
+    algorithm,
+    cnonce: `"${cnonce}"`,
+    qop: "auth",
+    nc,
+    ...options.changes,
+  };
+  const written = Object.entries(fields).flatMap(([name, value]) =>
+    value === null ? [] : [`${name}=${value}`],
+  );
+  return `Digest ${written.join(", ")}`;
+}
