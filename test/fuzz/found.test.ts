@@ -1,7 +1,7 @@
 /** What spoilt messages once did to the appliance, each with the packet that did it. */
 import { describe, expect, test } from "bun:test";
 import { H } from "../../src/message/header-names.ts";
-import { HEADER_LINES_MAX, Scanner } from "../../src/message/scan.ts";
+import { FORWARDED_LINES_MAX, HEADER_LINES_MAX } from "../../src/message/scan.ts";
 import type { SipMessage } from "../../src/message/sip-message.ts";
 import { Edge, finals, SENDER } from "../rfc/4475/edge.ts";
 
@@ -45,38 +45,36 @@ describe("RFC 3261 §16.7 step 3: an answer whose sender lost all Vias but ours"
 });
 
 describe("header lines of one message are bounded: what we add counts too", () => {
-  test("a request of as many lines as can be read is not forwarded with more than can be read", async () => {
-    const lines = [
-      ...INVITE,
-      ...Array.from({ length: HEADER_LINES_MAX - INVITE.length + 1 }, (_, i) => `X: ${i}`),
-    ];
-    const edge = new Edge();
-    edge.sender.send(lines);
-    await edge.settle();
-    const scanner = new Scanner();
-    for (const copy of edge.forwarded) expect(scanner.scan(copy.bytes)?.fault ?? null).toBeNull();
-    expect(edge.forwarded.length + finals(edge.sender).length).toBe(1);
-    expect(edge.leftOver()).toBe(0);
-  });
+  /** An INVITE of so many header lines; Call-ID and CSeq stand behind all the others. */
+  function inviteOf(count: number): string[] {
+    const last = INVITE.filter((line) => /^(Call-ID|CSeq):/.test(line));
+    const first = INVITE.filter((line) => !last.includes(line));
+    const filling = Array.from({ length: count - (INVITE.length - 1) }, (_, i) => `X: ${i}`);
+    return [...first, ...filling, ...last];
+  }
 
-  test("and can be cancelled: its CANCEL has the fields that stand behind the others", async () => {
-    const last = ["Call-ID: found", "CSeq: 1 INVITE"];
-    const others = INVITE.filter((line) => !last.includes(line));
-    const lines = [
-      ...others,
-      ...Array.from({ length: HEADER_LINES_MAX - INVITE.length }, (_, i) => `X: ${i}`),
-      ...last,
-    ];
+  test(`${FORWARDED_LINES_MAX} pass, can still be read, and can be cancelled`, async () => {
     const edge = new Edge();
     edge.neighbour.on = (request, flow) => {
       if (request.method === "INVITE") flow.send(answerWith(request, 180, request.texts(H.Via)));
     };
-    edge.sender.send(lines);
+    edge.sender.send(inviteOf(FORWARDED_LINES_MAX));
     await edge.settle();
-    if (finals(edge.sender).length > 0) return; // refused: nothing to cancel
+    expect(edge.neighbour.request("INVITE").fault).toBeNull();
     edge.sender.send(INVITE.map((line) => line.replace("INVITE", "CANCEL")));
     await edge.settle();
     const cancel = edge.neighbour.request("CANCEL");
     expect([cancel.callId, cancel.text(H.CSeq)]).toEqual(["found", "1 CANCEL"]);
+    expect(edge.leftOver()).toBe(0);
   });
+
+  for (const count of [FORWARDED_LINES_MAX + 1, HEADER_LINES_MAX])
+    test(`${count} are refused with 513`, async () => {
+      const edge = new Edge();
+      edge.sender.send(inviteOf(count));
+      await edge.settle();
+      expect(finals(edge.sender).map((answer) => answer.status)).toEqual([513]);
+      expect(edge.forwarded).toHaveLength(0);
+      expect(edge.leftOver()).toBe(0);
+    });
 });

@@ -26,13 +26,15 @@ export interface SippOptions {
   readonly pause_ms?: number;
   /** What `[key]` stands for in the scenario. */
   readonly keys?: Readonly<Record<string, string>>;
+  /** What `[user]` stands for, and the account it proves itself with when `account` is absent. */
   readonly user?: string;
+  readonly account?: string;
   readonly password?: string;
   /** sipp gives up and fails after so long. */
   readonly timeout_s?: number;
 }
 
-export interface Traced {
+interface Traced {
   readonly sent: boolean;
   /** The whole message, lines ended by LF. */
   readonly text: string;
@@ -45,6 +47,7 @@ export class Sipp {
   readonly scenario: string;
   readonly #program: Program;
   readonly #dir: string;
+  #through = false;
   #trace: readonly Traced[] = [];
 
   private constructor(options: SippOptions, port: number, dir: string) {
@@ -73,6 +76,7 @@ export class Sipp {
   /** Waits for its end and expects that the whole scenario went as written. */
   async succeeds(): Promise<void> {
     const code = await this.#program.ended(60_000);
+    this.#through = true;
     this.#trace = readTrace(this.#read("messages.log"));
     const errors = this.#read("errors.log");
     rmSync(this.#dir, { recursive: true, force: true });
@@ -80,8 +84,9 @@ export class Sipp {
     expect(`${this.scenario}: ${code}${story}`).toBe(`${this.scenario}: 0`);
   }
 
-  /** Ends it before its scenario is through. */
+  /** Ends it when its scenario is not through. */
   async stop(): Promise<void> {
+    if (this.#through) return;
     this.#program.signal("SIGKILL");
     await this.#program.ended();
     rmSync(this.#dir, { recursive: true, force: true });
@@ -134,12 +139,16 @@ function argvOf(options: SippOptions, port: number, dir: string): string[] {
     transport,
   ];
   argv.push("-m", String(calls), "-r", String(rate), "-nostdin", "-d", String(options.pause_ms ?? 50));
+  argv.push("-max_socket", "1000");
   argv.push("-timeout", `${options.timeout_s ?? 25}s`, "-timeout_error");
   argv.push("-trace_msg", "-message_file", join(dir, "messages.log"));
   argv.push("-trace_err", "-error_file", join(dir, "errors.log"));
-  if (options.user !== undefined) argv.push("-key", "user", options.user, "-au", options.user);
+  const { user, account = user } = options;
+  if (user !== undefined) argv.push("-key", "user", user);
+  if (account !== undefined) argv.push("-au", account);
   if (options.password !== undefined) argv.push("-ap", options.password);
   for (const [key, value] of Object.entries(keys)) argv.push("-key", key, value);
+  if (target?.startsWith("[")) argv.push("-auth_uri", target); // sipp itself leaves out the brackets
   if (target !== undefined) argv.push(target);
   return argv;
 }

@@ -154,8 +154,15 @@ export class Phone {
     return this.#flows.get(message)!;
   }
 
-  /** Answers a request the way it came; Record-Route is mirrored as in a dialog. */
+  /** Answers a request the way it came and lets the answer travel. */
   answer(request: SipMessage, status: number, options: AnswerOptions = {}): string {
+    const text = this.reply(request, status, options);
+    this.world.run(20);
+    return text;
+  }
+
+  /** The same without moving the clock: for use from inside `on`. Record-Route is mirrored as in a dialog. */
+  reply(request: SipMessage, status: number, options: AnswerOptions = {}): string {
     const { toTag = `${this.name}-tag` } = options;
     const to = request.text(H.To) ?? "";
     const { cseq } = request;
@@ -174,7 +181,6 @@ export class Phone {
     ];
     const text = lines.join("\r\n");
     this.flowOf(request).send(Buffer.from(text, "latin1"));
-    this.world.run(20);
     return text;
   }
 
