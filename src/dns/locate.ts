@@ -69,28 +69,32 @@ export class Locator {
   }
 
   /**
-   * Calls `found` with the places to try in order, none when there is no such name or no transport of
-   * ours reaches it. For a literal address it is called before `locate` returns.
+   * The place a URI names by itself: without a look-up, for a literal address. Null: no transport of that
+   * name; "name": `lookUp` has to find out.
    */
-  locate(uri: SipUri, found: (places: readonly Place[]) => void): void {
-    const host = uriParam(uri, "maddr") ?? uri.host; // §4: maddr, when present, is the TARGET
+  literal(uri: SipUri): Place | null | "name" {
+    const host = hostOf(uri);
     const transport = wantedTransport(uri);
-    if (transport === "unknown") {
-      found([]);
-      return;
-    }
-    if (ipFamily(host) !== 0) {
-      const by = transport ?? "udp"; // §4.1: a literal without transport means UDP
-      found([{ transport: by, address: host, port: uri.port ?? defaultPort(by) }]);
-      return;
-    }
+    if (transport === "unknown") return null;
+    if (ipFamily(host) === 0) return "name";
+    const by = transport ?? "udp"; // §4.1: a literal without transport means UDP
+    return { transport: by, address: host, port: uri.port ?? defaultPort(by) };
+  }
+
+  /**
+   * Calls `found` with the places to try in order, none when there is no such name. Only for a URI of
+   * which `literal` said "name"; not before `lookUp` returns.
+   */
+  lookUp(uri: SipUri, found: (places: readonly Place[]) => void): void {
+    const transport = wantedTransport(uri);
+    if (transport === "unknown") return found([]);
     if (this.#underway >= LOOKUPS_MAX) {
       this.#over.inc();
       found([]);
       return;
     }
     this.#underway++;
-    void this.#lookUp(host, uri.port, transport).then((places) => {
+    void this.#find(hostOf(uri), uri.port, transport).then((places) => {
       this.#underway--;
       found(places);
     });
@@ -116,7 +120,7 @@ export class Locator {
   }
 
   /** §4.1, §4.2: a port means addresses only; else SRV of the transport(s), else addresses. */
-  async #lookUp(host: string, port: number | null, wanted: TransportName | null): Promise<Place[]> {
+  async #find(host: string, port: number | null, wanted: TransportName | null): Promise<Place[]> {
     const places: Place[] = [];
     if (port === null) {
       for (const transport of wanted === null ? (["udp", "tcp"] as const) : [wanted]) {
@@ -135,6 +139,9 @@ export class Locator {
       .slice(0, PLACES_MAX);
   }
 }
+
+/** §4: maddr, when present, is the TARGET. */
+const hostOf = (uri: SipUri): string => (uri.params === "" ? uri.host : (uriParam(uri, "maddr") ?? uri.host));
 
 /** The transport the URI asks for; null when it does not say. sips means TLS on every hop (RFC 5630). */
 function wantedTransport(uri: SipUri): TransportName | null | "unknown" {

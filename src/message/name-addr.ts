@@ -101,11 +101,10 @@ function withParams(display: string, uri: SipUri, entry: string, from: number): 
   if (from === entry.length) return { display, uri, paramsText: "", params: NO_PARAMS };
   const paramsText = entry.slice(from).trim();
   if (paramsText !== "" && !paramsText.startsWith(";")) return new ParseError("params", from);
-  if (/;\s*(;|$)/.test(paramsText)) return new ParseError("params", from);
+  const unquoted = paramsText.replace(/"(?:\\[\s\S]|[^"\\])*"/g, '""');
+  if (/;\s*(;|$)|[<>]/.test(unquoted)) return new ParseError("params", from);
   const params = parseParams(paramsText);
-  for (const [name, value] of params) {
-    if (!isName(name) || value.includes("<") || value.includes(">")) return new ParseError("params", from);
-  }
+  for (const name of params.keys()) if (!isName(name)) return new ParseError("params", from);
   return { display, uri, paramsText, params };
 }
 

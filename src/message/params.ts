@@ -58,17 +58,34 @@ function nextSemicolon(bytes: Buffer, from: number, end: number): number {
 /** Parameters by name, names in lower case. */
 export type Params = ReadonlyMap<string, string>;
 
-/** `;a=b;c` as a map: names lower case, a parameter without value maps to "". The first of a name counts. */
-export function parseParams(text: string): Params {
-  const params = new Map<string, string>();
+/** The parameters of `;a=b;c` one by one, each with its semicolon; a ";" within quotes ends none. */
+export function splitParams(text: string): string[] {
+  const params: string[] = [];
   let at = text.indexOf(";");
   while (at >= 0 && at < text.length) {
     const next = paramEnd(text, at + 1);
-    const param = text.slice(at + 1, next);
-    const equals = param.indexOf("=");
-    const name = (equals < 0 ? param : param.slice(0, equals)).trim().toLowerCase();
-    if (name !== "" && !params.has(name)) params.set(name, equals < 0 ? "" : param.slice(equals + 1).trim());
+    params.push(text.slice(at, next));
     at = next;
+  }
+  return params;
+}
+
+/** The name of a parameter that `splitParams` gave, in lower case. */
+export function paramName(param: string): string {
+  const equals = param.indexOf("=");
+  return param
+    .slice(1, equals < 0 ? param.length : equals)
+    .trim()
+    .toLowerCase();
+}
+
+/** `;a=b;c` as a map: names lower case, a parameter without value maps to "". The first of a name counts. */
+export function parseParams(text: string): Params {
+  const params = new Map<string, string>();
+  for (const param of splitParams(text)) {
+    const name = paramName(param);
+    const equals = param.indexOf("=");
+    if (name !== "" && !params.has(name)) params.set(name, equals < 0 ? "" : param.slice(equals + 1).trim());
   }
   return params;
 }

@@ -4,7 +4,7 @@
  */
 import { ipFamily } from "../base/address.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
-import type { Locator, Place } from "../dns/locate.ts";
+import type { Place } from "../dns/locate.ts";
 import type { Binding } from "../location/binding.ts";
 import type { SipUri } from "../message/uri.ts";
 import { isPrivate } from "../nat/private-address.ts";
@@ -53,23 +53,33 @@ export function flowOfPeer(
   return transports.flowTo("udp", peer.address, peer.port, from);
 }
 
-/** The first place of the list that one of our listeners can reach and that is permitted; null when none is. */
-export function flowToPlace(
+/** A flow, or why there is none: no way there, or none that the request may take. */
+export type FoundFlow = Flow | null | "forbidden";
+
+/** The first place of the list that one of our listeners can reach and that is permitted. */
+export function flowToPlaces(
   transports: Transports,
   places: readonly Place[],
   from: LocalEndpoint | undefined,
   permit: Permit | null,
-): Flow | null | "forbidden" {
+): FoundFlow {
   let forbidden = false;
   for (const place of places) {
-    if (permit !== null && !permit(place.address, place.port)) {
-      forbidden = true;
-      continue;
-    }
-    const flow = transports.flowTo(place.transport, place.address, place.port, from);
-    if (flow !== null) return flow;
+    const flow = flowToPlace(transports, place, from, permit);
+    if (flow === "forbidden") forbidden = true;
+    else if (flow !== null) return flow;
   }
   return forbidden ? "forbidden" : null;
+}
+
+export function flowToPlace(
+  transports: Transports,
+  { transport, address, port }: Place,
+  from: LocalEndpoint | undefined,
+  permit: Permit | null,
+): FoundFlow {
+  if (permit !== null && !permit(address, port)) return "forbidden";
+  return transports.flowTo(transport, address, port, from);
 }
 
 /** A stream in the place of this datagram flow, when the copy is too long for it and the peer takes streams. */
@@ -77,16 +87,4 @@ export function streamInstead(transports: Transports, flow: Flow, bytes: number)
   if (flow.transport !== "udp" || bytes <= DATAGRAM_BYTES_MAX) return null;
   if (!transports.speaksTcp(flow.remoteAddress, flow.remotePort)) return null;
   return transports.flowTo("tcp", flow.remoteAddress, flow.remotePort);
-}
-
-/** Calls back with the flow for a next-hop URI; at once for a literal address. */
-export function locateFlow(
-  transports: Transports,
-  locator: Locator,
-  hop: SipUri,
-  from: LocalEndpoint | undefined,
-  permit: Permit | null,
-  found: (flow: Flow | null | "forbidden") => void,
-): void {
-  locator.locate(hop, (places) => found(flowToPlace(transports, places, from, permit)));
 }

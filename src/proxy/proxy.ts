@@ -25,11 +25,12 @@ import { Branch } from "./branch.ts";
 import type { Copy, Forwarding } from "./forward.ts";
 import { buildCopy } from "./forward.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
-import type { Permit } from "./next-flow.ts";
-import { flowOfBinding, flowOfPeer, locateFlow, streamInstead } from "./next-flow.ts";
+import type { FoundFlow, Permit } from "./next-flow.ts";
+import { flowOfBinding, flowOfPeer, flowToPlace, flowToPlaces, streamInstead } from "./next-flow.ts";
 import type { ContextHost } from "./response-context.ts";
 import { ResponseContext } from "./response-context.ts";
 import { buildResponseCopy } from "./responses.ts";
+import type { NextHop } from "./route.ts";
 import { nextHop } from "./route.ts";
 import type { KnowsUser, Target } from "./targets.ts";
 import { findTargets } from "./targets.ts";
@@ -127,19 +128,17 @@ export class StatefulProxy implements ContextHost {
     const { domains, store, knowsUser } = this.#options;
     const targets = findTargets(admitted.routing, domains, store, knowsUser);
     const target = "status" in targets ? undefined : targets[0];
-    if (target === undefined) {
-      this.#acksDropped.inc();
-      return;
-    }
-    this.#flowFor(target, admitted, (flow) => {
-      if (flow === null || flow === "forbidden") {
-        this.#acksDropped.inc();
-        return;
-      }
-      this.#acks.inc();
-      const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request, admitted.callId));
-      flow.send(this.#copy(admitted, target, flow, branch, breadthOf(admitted.request)));
-    });
+    if (target === undefined) this.#acksDropped.inc();
+    else
+      this.#withFlow(target, admitted, (hop, flow) => {
+        if (flow === null || flow === "forbidden") {
+          this.#acksDropped.inc();
+          return;
+        }
+        this.#acks.inc();
+        const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request, admitted.callId));
+        flow.send(this.#copy(admitted, target, hop, flow, branch, breadthOf(admitted.request)));
+      });
   }
 
   /**
@@ -197,53 +196,58 @@ export class StatefulProxy implements ContextHost {
   }
 
   #dispatch(branch: Branch, admitted: Admitted, breadth: number): void {
-    const { target } = branch;
-    this.#flowFor(target, admitted, (flow) => {
+    this.#withFlow(branch.target, admitted, (hop, flow) => {
       if (!branch.pending) return;
       if (flow === "forbidden") branch.fail(403, "This dialog may not be routed there");
-      else if (flow === null) branch.fail(...unreachable(target));
-      else this.#send(branch, admitted, flow, breadth);
+      else if (flow === null) branch.fail(...unreachable(branch.target));
+      else this.#send(branch, admitted, hop, flow, breadth);
     });
   }
 
-  #send(branch: Branch, admitted: Admitted, flow: Flow, breadth: number): void {
+  #send(branch: Branch, admitted: Admitted, hop: NextHop, flow: Flow, breadth: number): void {
     const { dice, transports } = this.#options;
     const id = makeBranch(admitted.loopHash, dice.token());
-    let bytes = this.#copy(admitted, branch.target, flow, id, breadth);
+    let bytes = this.#copy(admitted, branch.target, hop, flow, id, breadth);
     const stream = streamInstead(transports, flow, bytes.length);
-    if (stream !== null) bytes = this.#copy(admitted, branch.target, stream, id, breadth);
+    if (stream !== null) bytes = this.#copy(admitted, branch.target, hop, stream, id, breadth);
     branch.send(bytes, admitted.request.method, id, stream ?? flow);
   }
 
-  #copy(admitted: Admitted, target: Target, flow: Flow, branch: string, breadth: number): Buffer {
-    const calleeIsOurs = target.binding !== null || this.#options.isTrusted(flow.remoteAddress);
-    const { uri, path } = target;
-    const { requestUri } = nextHop(admitted.routing, uri, path);
+  #copy(
+    admitted: Admitted,
+    target: Target,
+    { requestUri }: NextHop,
+    flow: Flow,
+    branch: string,
+    breadth: number,
+  ): Buffer {
+    const { uri, path, binding } = target;
+    const calleeIsOurs = binding !== null || this.#options.isTrusted(flow.remoteAddress);
     const copy: Copy = { target: uri, requestUri, path, flow, branch, breadth, calleeIsOurs };
     return buildCopy(this.edits, this.#options.tokens, admitted, copy);
   }
 
-  #flowFor(target: Target, admitted: Admitted, found: (flow: Flow | null | "forbidden") => void): void {
+  /** Finds the flow for a target; at once, in this very call, unless a name has to be looked up. */
+  #withFlow(target: Target, admitted: Admitted, use: (hop: NextHop, flow: FoundFlow) => void): void {
     const { transports, locator } = this.#options;
-    const { binding } = target;
-    if (binding !== null && target.path.length === 0) {
-      const flow = flowOfBinding(transports, binding, target.uri);
-      if (flow !== null) return found(flow);
-    }
     const hop = nextHop(admitted.routing, target.uri, target.path);
-    const peer = binding === null && admitted.routing.next === null ? admitted.peer : null;
-    if (peer !== null) {
-      const flow = flowOfPeer(transports, peer, hop.uri, this.#leavingBy(admitted, null));
-      if (flow !== null) return found(flow);
-    }
-    locateFlow(
-      transports,
-      locator,
-      hop.uri,
-      this.#leavingBy(admitted, binding?.flow ?? null),
-      admitted.permit,
-      found,
-    );
+    const known = this.#knownFlow(target, admitted, hop);
+    if (known !== null) return use(hop, known);
+    const from = this.#leavingBy(admitted, target.binding?.flow ?? null);
+    const place = locator.literal(hop.uri);
+    if (place === null) use(hop, null);
+    else if (place !== "name") use(hop, flowToPlace(transports, place, from, admitted.permit));
+    else
+      locator.lookUp(hop.uri, (places) => use(hop, flowToPlaces(transports, places, from, admitted.permit)));
+  }
+
+  /** The flow that a registration or the dialog itself names; null: the next hop's URI decides. */
+  #knownFlow({ binding, path, uri }: Target, admitted: Admitted, hop: NextHop): Flow | null {
+    const { transports } = this.#options;
+    if (binding !== null) return path.length === 0 ? flowOfBinding(transports, binding, uri) : null;
+    const { peer, routing } = admitted;
+    if (peer === null || routing.next !== null) return null;
+    return flowOfPeer(transports, peer, hop.uri, this.#leavingBy(admitted, null));
   }
 
   /** The endpoint to send from: where the binding was registered, or the side the dialog left by before. */
@@ -256,7 +260,8 @@ export class StatefulProxy implements ContextHost {
         (e) => e.address === registered.local_address && e.port === registered.local_port,
       );
     const { leaving } = admitted.routing;
-    if (leaving === null) return admitted.source.local;
+    const { local } = admitted.source;
+    if (leaving === null || sentByOf(leaving) === local.sentBy) return local;
     return this.#endpoint((e) => e.sentBy === sentByOf(leaving));
   }
 

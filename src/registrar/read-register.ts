@@ -6,6 +6,7 @@ import type { Flow } from "../base/flow.ts";
 import { H } from "../message/header-names.ts";
 import type { NameAddr } from "../message/name-addr.ts";
 import { parseNameAddrs, splitList } from "../message/name-addr.ts";
+import { paramName, splitParams } from "../message/params.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -136,10 +137,13 @@ function instanceOf(text: string | undefined): string | null {
   return text.replace(/^"?<?|>?"?$/g, "");
 }
 
+const OURS = new Set(["q", "expires"]);
+
 /** The parameters that are echoed as they came: all but q and expires, which we write ourselves. */
 function otherParams(text: string): string {
-  if (text === "") return "";
-  return text.replace(/;\s*(?:expires|q)\s*(?:=\s*[^;"]*)?(?=;|$)/gi, "");
+  return splitParams(text)
+    .filter((param) => !OURS.has(paramName(param)))
+    .join("");
 }
 
 function readPath(request: SipMessage): string[] | Refusal {

@@ -170,6 +170,15 @@ describe("RFC 3261 §22.3 a From of our domain", () => {
     expect(bob.got.filter((each) => each.isRequest)).toEqual([]);
   });
 
+  test("a CANCEL of what was challenged: 200, and nothing else happens", () => {
+    const { world, alice, bob } = rig();
+    const sent = alice.request("INVITE", "sip:bob@example.test");
+    alice.cancel(sent);
+    world.run(1000);
+    expect([alice.statuses("CANCEL"), new Set(alice.statuses("INVITE"))]).toEqual([[200], new Set([407])]);
+    expect(bob.got.filter((each) => each.isRequest)).toEqual([]);
+  });
+
   test("an ACK is never challenged: it goes nowhere", () => {
     const { alice, bob } = rig();
     const before = alice.got.length;
@@ -313,6 +322,14 @@ describe("dialog tokens in wrong hands", () => {
     const { toTag: _, ...options } = inside(callee, { from: FOREIGN, cseq: 9 });
     mallory.request("INVITE", third.contact, options);
     expect([third.got.length, mallory.last().status]).toEqual([0, 403]);
+  });
+
+  test("our own user's, without a To tag: a new call needs the password again", () => {
+    const { world, alice, caller } = outgoing();
+    const third = new Phone(world, "third", "203.0.113.200");
+    const { toTag: _, ...options } = inside(caller, { cseq: 9 });
+    alice.request("INVITE", third.contact, options);
+    expect([third.got.length, alice.last().status]).toEqual([0, 407]);
   });
 
   test("as a strict router would send it, from a third address to a third party: refused", () => {

@@ -331,7 +331,7 @@ test("challenges are counted by their cause", () => {
   const rig = new Rig();
   rig.answer(rig.challenge("MD5"), { password: "no" });
   const family = rig.metrics.collect().find((each) => each.name === "sipedge_auth_challenges_total")!;
-  expect(family.samples.map((sample) => [sample.labels["cause"], sample.value])).toEqual([
+  expect(family.samples.map((sample) => [sample.labels.cause, sample.value])).toEqual([
     ["no_credentials", 1],
     ["wrong_password", 1],
   ]);

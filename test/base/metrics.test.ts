@@ -11,7 +11,7 @@ describe("metrics", () => {
     a.inc();
     metrics.counter("x_total", "X", { side: "a" }).inc(2);
     metrics.counter("x_total", "X", { side: "b" }).inc(5);
-    expect(samples(metrics, "x_total").map(({ labels, value }) => [labels["side"]!, value])).toEqual([
+    expect(samples(metrics, "x_total").map(({ labels, value }) => [labels.side!, value])).toEqual([
       ["a", 3],
       ["b", 5],
     ]);
@@ -48,8 +48,8 @@ describe("metrics", () => {
     const all = samples(metrics, "wild_total");
     expect(all.length).toBeLessThanOrEqual(201);
     expect(all.reduce((sum, sample) => sum + sample.value, 0)).toBe(10_000);
-    expect(all.find((sample) => sample.labels["other"] === "true")?.value).toBe(9_800);
+    expect(all.find((sample) => sample.labels.other === "true")?.value).toBe(9_800);
     metrics.counter("wild_total", "W", { peer: "5" }).inc();
-    expect(all.find((sample) => sample.labels["peer"] === "5")?.value).toBe(2);
+    expect(all.find((sample) => sample.labels.peer === "5")?.value).toBe(2);
   });
 });

@@ -140,7 +140,7 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
     test.concurrent(
       "nobody of that name: 404",
       async () => {
-        const keys = { peer: "nobody" };
+        const keys = { peer: `nobody@${edge.hostPort}` };
         const { caller } = await stories.play({
           caller: { scenario: "caller-is-refused", keys },
           callees: [],
@@ -228,7 +228,7 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
         caller: { scenario: "caller-hangs-up" },
         callees: [
           { scenario: "callee-is-cancelled" },
-          { scenario: "callee-is-hung-up", keys: { ring: "300" } },
+          { scenario: "callee-is-hung-up" },
           { scenario: "callee-is-cancelled" },
         ],
       });

@@ -50,15 +50,16 @@ export class Stories {
     );
     try {
       for (const [i, callee] of callees.entries()) await this.#register(peer, callee, story.callees[i]!);
+      const target = this.#at(story.caller.address ?? CALLER);
       const caller = await sipp({
-        target: this.#at(story.caller.address ?? CALLER),
+        target,
         address: CALLER,
         user: `caller${number}`,
         password: PASSWORD,
         calls,
         rate,
         ...story.caller,
-        keys: { peer, ...story.caller.keys },
+        keys: { peer: `${peer}@${target}`, ...story.caller.keys },
       });
       await Promise.all(callees.map((callee) => callee.succeeds()));
       return { caller, callees };

@@ -26,6 +26,8 @@ export interface SippOptions {
   readonly pause_ms?: number;
   /** What `[key]` stands for in the scenario. */
   readonly keys?: Readonly<Record<string, string>>;
+  /** `[home]`: host:port of the caller's registrar; `target` when absent. */
+  readonly home?: string;
   /** What `[user]` stands for, and the account it proves itself with when `account` is absent. */
   readonly user?: string;
   readonly account?: string;
@@ -143,7 +145,8 @@ function argvOf(options: SippOptions, port: number, dir: string): string[] {
   argv.push("-timeout", `${options.timeout_s ?? 25}s`, "-timeout_error");
   argv.push("-trace_msg", "-message_file", join(dir, "messages.log"));
   argv.push("-trace_err", "-error_file", join(dir, "errors.log"));
-  const { user, account = user } = options;
+  const { user, account = user, home = target } = options;
+  if (home !== undefined) argv.push("-key", "home", home);
   if (user !== undefined) argv.push("-key", "user", user);
   if (account !== undefined) argv.push("-au", account);
   if (options.password !== undefined) argv.push("-ap", options.password);
@@ -164,7 +167,7 @@ function readTrace(text: string): Traced[] {
 }
 
 /** Waits until some process has the port, as the kernel's tables say. */
-async function listening(transport: "udp" | "tcp", port: number): Promise<void> {
+export async function listening(transport: "udp" | "tcp", port: number): Promise<void> {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")} `;
   await eventually(`a program to listen on ${transport} port ${port}`, () =>
     ["", "6"].some((family) => {

@@ -106,6 +106,27 @@ describe("RFC 3261 §16.11 the ACK of a 2xx", () => {
     expect(bob.count("ACK")).toBe(1);
   });
 
+  test("as a strict router sends it: our Record-Route in the Request-URI, the Contact last in the Route (§16.4)", () => {
+    const { alice, bob } = rig();
+    const call = setUp(alice, bob);
+    alice.request("ACK", call.caller.route[0]!.slice(1, -1), {
+      ...inside({ ...call.caller, route: [] }, { cseq: 1 }),
+      headers: [`Route: <${call.caller.target}>`],
+    });
+    const ack = bob.incoming("ACK");
+    expect([bob.count("ACK"), ack.uriText, ack.countOf(H.Route)]).toEqual([2, bob.contact, 0]);
+  });
+
+  test("to a strict router behind us: its URI in front, the Contact last in the Route (§16.6 step 6)", () => {
+    const { world, alice, bob } = rig();
+    const far = new Phone(world, "far", "198.51.100.90");
+    const call = setUp(alice, bob);
+    const route = [...call.caller.route, "<sip:198.51.100.90>"];
+    alice.request("ACK", call.caller.target, inside({ ...call.caller, route }, { cseq: 1 }));
+    const ack = far.incoming("ACK");
+    expect([ack.uriText, ...ack.texts(H.Route)]).toEqual(["sip:198.51.100.90", `<${bob.contact}>`]);
+  });
+
   test("with Max-Forwards 0: dropped, and nobody answers an ACK", () => {
     const { alice, bob } = rig();
     const call = setUp(alice, bob);

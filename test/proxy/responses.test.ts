@@ -32,7 +32,7 @@ describe("RFC 3261 §16.6 parallel forking", () => {
   });
 
   test("limits.branches_max: no more copies than that, the highest q first", () => {
-    const { world, alice, phones } = rig(3, "[limits]\nbranches_max = 2\n");
+    const { alice, phones } = rig(3, "[limits]\nbranches_max = 2\n");
     for (const [i, phone] of phones.entries())
       phone.request("REGISTER", "sip:example.test", {
         to: "<sip:bob@example.test>",
@@ -141,7 +141,7 @@ describe("RFC 3261 §16.7 step 6 the best answer", () => {
     ["within 4xx: 407 tells more", [486, 407, 404], 407],
     ["within 4xx: 415 tells more", [486, 415, 480], 415],
     ["within 4xx: 420 tells more", [486, 480, 420], 420],
-    ["within 4xx: 484 tells more", [484, 486, 480], 484],
+    ["within 4xx: 484 tells more", [486, 480, 484], 484],
     ["503 only when there is nothing else, and then as 500", [503, 503, 503], 500],
     ["501 before 503", [503, 501, 503], 501],
     ["486 before 503", [503, 486, 503], 486],

@@ -50,7 +50,8 @@ describe("RFC 3261 §10.3 step 2 Require", () => {
     expect(text(answer)).toContain("\r\nUnsupported: gruu, frob\r\n");
     expect(bound(world)).toEqual([]);
   });
-  test("path is known", () => expect(register(rig().alice, [`Contact: <${A}>`, "Require: path"]).status).toBe(200));
+  test("path is known", () =>
+    expect(register(rig().alice, [`Contact: <${A}>`, "Require: path"]).status).toBe(200));
 });
 
 describe("RFC 3261 §10.3 steps 3 and 4 who may register", () => {
@@ -72,7 +73,11 @@ describe("RFC 3261 §10.3 steps 3 and 4 who may register", () => {
       method: "REGISTER",
       uri: "sip:example.test",
     });
-    phone.request("REGISTER", "sip:example.test", { ...options, cseq: 2, headers: [...headers, `Authorization: ${value}`] });
+    phone.request("REGISTER", "sip:example.test", {
+      ...options,
+      cseq: 2,
+      headers: [...headers, `Authorization: ${value}`],
+    });
     return phone.last();
   };
   test("without credentials 401, with the right ones 200", () => {
@@ -154,7 +159,9 @@ describe("RFC 3261 §10.3 step 6 no Contact, and Contact: *", () => {
   test("* with a lower CSeq of the same Call-ID: refused, nothing changed", () => {
     const { world, alice } = rig();
     register(alice, [`Contact: <${A}>`], { callId: "same", cseq: 5 });
-    expect(register(alice, ["Contact: *", "Expires: 0"], { callId: "same", cseq: 4 }).status).toBeGreaterThanOrEqual(400);
+    expect(
+      register(alice, ["Contact: *", "Expires: 0"], { callId: "same", cseq: 4 }).status,
+    ).toBeGreaterThanOrEqual(400);
     expect(bound(world)).toEqual([A]);
   });
 });
@@ -252,7 +259,9 @@ describe("RFC 3261 §10.3 step 7 order by Call-ID and CSeq", () => {
     const { world, alice } = rig();
     register(alice, [`Contact: <${A}>;expires=100`], { callId: "same", cseq: 1 });
     world.run(90_000);
-    expect(contacts(register(alice, [`Contact: <${A}>;expires=100`], { callId: "same", cseq: 2 }))).toEqual([`<${A}>;expires=100`]);
+    expect(contacts(register(alice, [`Contact: <${A}>;expires=100`], { callId: "same", cseq: 2 }))).toEqual([
+      `<${A}>;expires=100`,
+    ]);
   });
 });
 
@@ -284,7 +293,11 @@ describe("RFC 3261 §20.10 the Contact header", () => {
       "m: sip:alice@198.51.100.7:5080;expires=300",
     ]);
     expect(contacts(answer).toSorted()).toEqual(
-      [`<${A}>;q=0.5;expires=3600`, `<${B}>;expires=3600`, "<sip:alice@198.51.100.7:5080>;expires=300"].toSorted(),
+      [
+        `<${A}>;q=0.5;expires=3600`,
+        `<${B}>;expires=3600`,
+        "<sip:alice@198.51.100.7:5080>;expires=300",
+      ].toSorted(),
     );
   });
   for (const q of ["0", "0.", "0.123", "1", "1.0", "1.000"])
@@ -304,7 +317,8 @@ describe("RFC 3261 §20.10 the Contact header", () => {
     });
   test("other parameters come back as they were", () => {
     const { alice } = rig();
-    const params = ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000A95A0E128>";methods="INVITE,ACK";audio';
+    const params =
+      ';+sip.instance="<urn:uuid:00000000-0000-1000-8000-000A95A0E128>";methods="INVITE,ACK";audio';
     const answer = register(alice, [`Contact: <${A}>${params};q=0.3;expires=70`]);
     expect(contacts(answer)).toEqual([`<${A}>;q=0.3;expires=70${params}`]);
   });
@@ -321,7 +335,9 @@ describe("RFC 3261 §10.3 step 8 the 200", () => {
     register(alice, [`Contact: <${A}>`]);
     const answer = register(alice, [`Contact: <${B}>`]);
     expect(contacts(answer)).toHaveLength(2);
-    expect(answer.text(H.Date)).toMatch(/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/);
+    expect(answer.text(H.Date)).toMatch(
+      /^(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/,
+    );
     expect(answer.toTag).not.toBeNull();
   });
   test("a repeated REGISTER is answered from its transaction: nothing is stored twice", () => {
@@ -441,7 +457,8 @@ describe("RFC 3261 §10.3 step 7 a store that fails", () => {
       const { world, alice } = rig();
       register(alice, [`Contact: <${A}>`]);
       const replace = world.store.replace.bind(world.store);
-      world.store.replace = (_aor, _next, done) => world.clock.atTurnEnd(() => done({ code, message: "test" }));
+      world.store.replace = (_aor, _next, done) =>
+        world.clock.atTurnEnd(() => done({ code, message: "test" }));
       const answer = register(alice, [`Contact: <${B}>`]);
       expect(answer.status).toBe(503);
       expect(text(answer)).toMatch(/\r\nRetry-After: [1-9]\d*\r\n/);

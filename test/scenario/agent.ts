@@ -45,7 +45,10 @@ export class Agent {
   /** Calls that rang here, by Call-ID: what became of them. */
   readonly rang = new Map<string, "ringing" | "answered" | "talking" | "cancelled" | "over" | "abandoned">();
   /** What to do with a call: answer after so many milliseconds, or refuse. */
-  policy: (invite: SipMessage) => { after_ms: number; status: number } = () => ({ after_ms: 1000, status: 200 });
+  policy: (invite: SipMessage) => { after_ms: number; status: number } = () => ({
+    after_ms: 1000,
+    status: 200,
+  });
   readonly #world: World;
   readonly #outgoing = new Map<string, Outgoing>();
   readonly #incoming = new Map<string, Incoming>();
@@ -99,7 +102,14 @@ export class Agent {
     const branch = options.branch ?? this.phone.branch();
     const text = this.phone.write(method, uri, { ...options, branch });
     const invite = method === "INVITE";
-    const outgoing: Outgoing = { method, done, acks: new Map(), stop: () => {}, provisional: false, final: false };
+    const outgoing: Outgoing = {
+      method,
+      done,
+      acks: new Map(),
+      stop: () => {},
+      provisional: false,
+      final: false,
+    };
     this.#outgoing.set(`${branch} ${method}`, outgoing);
     this.phone.send(text);
     outgoing.stop = this.#repeat(
@@ -278,7 +288,8 @@ export class Agent {
   #acknowledged(ack: SipMessage): void {
     const callId = ack.callId ?? "";
     for (const incoming of this.#incoming.values())
-      if (incoming.last.method === "INVITE" && incoming.last.callId === callId && incoming.final) incoming.stop();
+      if (incoming.last.method === "INVITE" && incoming.last.callId === callId && incoming.final)
+        incoming.stop();
     if (this.rang.get(callId) === "answered") this.rang.set(callId, "talking");
   }
 }

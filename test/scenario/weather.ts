@@ -5,7 +5,7 @@ import type { World } from "../support/world.ts";
 
 /** The seeds of a story: those given, or the one in the environment variable SEED. */
 export function seeds(...given: number[]): readonly number[] {
-  const wanted = Number(process.env["SEED"]);
+  const wanted = Number(process.env.SEED);
   return Number.isInteger(wanted) && wanted > 0 ? [wanted] : given;
 }
 

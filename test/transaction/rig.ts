@@ -99,6 +99,7 @@ export class Rig {
   constructor(transactionsMax = 1000) {
     const transports: Transports = {
       flowTo: (transport, address, port) => this.flow(transport, address, port),
+      connectionTo: () => null,
       flowById: () => null,
       endpoints: () => [LOCAL],
       speaksTcp: () => false,
