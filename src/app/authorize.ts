@@ -47,7 +47,7 @@ export function authorize(
   ends: DialogEnds | null,
 ): Admission | Refusal {
   const trusted = rooms.trusted.has(source.remoteAddress);
-  if (ends !== null && request.toTag !== null) {
+  if (ends !== null && request.hasToTag) {
     const inside = insideDialog(ends, source, trusted);
     if (inside !== null) return inside;
   }

@@ -68,7 +68,7 @@ export function passThrough(
   transaction: ServerTransaction | null,
 ): void {
   const callId = request.callId ?? "";
-  const hash = loopHash(request, callId);
+  const hash = loopHash(request);
   const passage: Passage = { request, source, transaction, callId, loopHash: hash, routing: null };
   for (let i = 0; i < CHAIN.length; i++) {
     const outcome = CHAIN[i]!(rooms, passage);
@@ -87,7 +87,7 @@ const DRAIN_RETRY_AFTER_S = 30;
 
 /** Dialogs go on to the end; only what would begin something is turned away. */
 function refuseWhileDraining(rooms: ChainRooms, { request }: Passage): Refusal | "next" {
-  if (!rooms.draining || request.toTag !== null || request.method === "ACK") return "next";
+  if (!rooms.draining || request.hasToTag || request.method === "ACK") return "next";
   return {
     status: 503,
     reason: "The appliance is stopping",

@@ -50,7 +50,7 @@ export function buildAnswer(
       if (cutFrom >= 0) edits.remove(cutFrom, request.lineStart(line));
       else if (request.lineStart(line) > end) edits.remove(end, request.lineStart(line));
       cutFrom = -1;
-      if (id === H.To && options.toTag !== undefined && request.toTag === null)
+      if (id === H.To && options.toTag !== undefined && !request.hasToTag)
         edits.insert(request.valueEnd(line), `;tag=${options.toTag}`);
     } else if (cutFrom < 0) cutFrom = end;
     end = request.lineEnd(line);

@@ -9,23 +9,33 @@ export function tagIn(bytes: Buffer, start: number, end: number): string | null 
   return paramIn(bytes, start, end, "tag");
 }
 
+/** Whether it has a tag at all. */
+export function hasTag(bytes: Buffer, start: number, end: number): boolean {
+  return valueAt(bytes, start, end, "tag") !== -1;
+}
+
 /**
  * The parameter `name` (lower case) of a From-, To- or Contact-like value: null when absent, "" when it
  * has no value. In a value without angle brackets every parameter is a header parameter (§20.10).
  */
 export function paramIn(bytes: Buffer, start: number, end: number, name: string): string | null {
+  const from = valueAt(bytes, start, end, name);
+  if (from === -1) return null;
+  let to = nextSemicolon(bytes, from, end);
+  while (to > from && isLws(bytes[to - 1]!)) to--;
+  return bytes.latin1Slice(from, to);
+}
+
+/** Where the value of the parameter begins (at a ";" or the end when it has none); -1 when it is absent. */
+function valueAt(bytes: Buffer, start: number, end: number, name: string): number {
   for (let at = nextSemicolon(bytes, start, end); at < end; at = nextSemicolon(bytes, at, end)) {
     at = skipLws(bytes, at + 1, end);
     if (!startsWith(bytes, at, end, name)) continue;
-    let next = skipLws(bytes, at + name.length, end);
-    if (next >= end || bytes[next] === SEMICOLON) return "";
-    if (bytes[next] !== EQUALS) continue;
-    next = skipLws(bytes, next + 1, end);
-    let to = nextSemicolon(bytes, next, end);
-    while (to > next && isLws(bytes[to - 1]!)) to--;
-    return bytes.latin1Slice(next, to);
+    const next = skipLws(bytes, at + name.length, end);
+    if (next >= end || bytes[next] === SEMICOLON) return next;
+    if (bytes[next] === EQUALS) return skipLws(bytes, next + 1, end);
   }
-  return null;
+  return -1;
 }
 
 function skipLws(bytes: Buffer, from: number, end: number): number {

@@ -6,12 +6,14 @@ import type { CSeq } from "./cseq.ts";
 import { parseCSeq } from "./cseq.ts";
 import type { HeaderId } from "./header-names.ts";
 import { H } from "./header-names.ts";
-import { paramIn, tagIn } from "./params.ts";
+import { hasTag, paramIn, tagIn } from "./params.ts";
 import { ParseError } from "./parse-error.ts";
 import type { SipUri } from "./uri.ts";
 import { parseUri } from "./uri.ts";
 import type { Via } from "./via.ts";
 import { parseVia } from "./via.ts";
+
+const FNV_PRIME = 0x01000193;
 
 /** Numbers per header field in the index: id, name start, value start, value end, line end (after CRLF). */
 export const STRIDE = 5;
@@ -138,6 +140,40 @@ export class SipMessage {
     return values;
   }
 
+  /** Value of the first line of that name as a number of at most nine digits; null when absent, -1 when it is none. */
+  numberOf(id: HeaderId): number | null {
+    const line = this.find(id);
+    if (line < 0) return null;
+    const start = this.valueStart(line);
+    const end = this.valueEnd(line);
+    if (start === end || end - start > 9) return -1;
+    let number = 0;
+    for (let at = start; at < end; at++) {
+      const digit = this.bytes[at]! - 48;
+      if (digit < 0 || digit > 9) return -1;
+      number = number * 10 + digit;
+    }
+    return number;
+  }
+
+  /**
+   * A hash of the first line of that name, 32 bits: for telling values apart without cutting them out.
+   * `seed` is the hash so far. An absent line changes it too.
+   */
+  hashOf(id: HeaderId, seed: number, from = 0): number {
+    const line = this.find(id, from);
+    return line < 0
+      ? Math.imul(seed, FNV_PRIME)
+      : this.hashRange(this.valueStart(line), this.valueEnd(line), seed);
+  }
+
+  /** FNV-1a over bytes[start, end), from the hash so far. */
+  hashRange(start: number, end: number, seed: number): number {
+    let hash = seed;
+    for (let at = start; at < end; at++) hash = Math.imul(hash ^ this.bytes[at]!, FNV_PRIME);
+    return Math.imul(hash, FNV_PRIME);
+  }
+
   /** The topmost Via; null when there is none. */
   get via(): Via | ParseError | null {
     if (this.#via === undefined) {
@@ -184,6 +220,13 @@ export class SipMessage {
   get toTag(): string | null {
     if (this.#toTag === undefined) this.#toTag = this.#tag(H.To);
     return this.#toTag;
+  }
+
+  /** Whether the To has a tag: the request belongs to a dialog (§12). */
+  get hasToTag(): boolean {
+    if (this.#toTag !== undefined) return this.#toTag !== null;
+    const line = this.find(H.To);
+    return line >= 0 && hasTag(this.bytes, this.valueStart(line), this.valueEnd(line));
   }
 
   get reason(): string {

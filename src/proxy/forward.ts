@@ -45,6 +45,8 @@ export interface Copy {
 const DIALOG_FORMING = new Set(["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"]);
 
 const MAX_FORWARDS_DEFAULT = 70;
+/** Max-Forwards = 0 to 255 (§20.22). */
+const MAX_FORWARDS_MAX = 255;
 
 /** The whole copy, ready to send on `copy.flow`. */
 export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forwarding, copy: Copy): Buffer {
@@ -56,7 +58,7 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   const top = request.lineStart(viaLine);
   edits.insert(top, viaText(copy.flow, copy.branch)); // step 8
   stampVia(edits, via, source.remoteAddress, source.remotePort);
-  if (DIALOG_FORMING.has(request.method) && request.toTag === null) {
+  if (DIALOG_FORMING.has(request.method) && !request.hasToTag) {
     const at = request.find(H.RecordRoute);
     edits.insert(at < 0 ? top : request.lineStart(at), recordRoute(tokens, forwarding, copy));
   }
@@ -81,7 +83,7 @@ function editMaxForwards(edits: Edits, request: SipMessage): void {
   const line = request.find(H.MaxForwards);
   if (line < 0) edits.insert(endOfHeaders(request), `Max-Forwards: ${MAX_FORWARDS_DEFAULT}\r\n`);
   else {
-    const value = Math.min(Number(request.valueOf(line)), 255);
+    const value = Math.min(request.numberOf(H.MaxForwards) ?? 0, MAX_FORWARDS_MAX);
     edits.replace(request.valueStart(line), request.valueEnd(line), String(value - 1));
   }
 }

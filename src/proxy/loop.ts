@@ -13,16 +13,22 @@ import { MAGIC_COOKIE, parseVia } from "../message/via.ts";
 /** RFC 5393 §5.3.3: what a request without Max-Breadth gets, and the most we let any have. */
 const MAX_BREADTH = 60;
 
-/** The hash of what routes this request, as it came in: 1 to 7 characters. Only Max-Forwards ends a looping ACK. */
-export function loopHash(request: SipMessage, callId: string): string {
+/**
+ * The hash of what routes this request, as it came in: 1 to 7 characters. An ACK gets none: only
+ * Max-Forwards ends one that loops.
+ */
+export function loopHash(request: SipMessage): string {
   if (request.method === "ACK") return "0";
-  const cseq = request.cseq;
-  const number = cseq instanceof ParseError ? 0 : cseq.number;
-  let text = `${request.uriText} ${callId} ${request.fromTag} ${request.toTag} ${number} ${request.method}`;
-  if (request.find(H.Route) >= 0) text += request.texts(H.Route).join();
-  if (request.find(H.ProxyRequire) >= 0) text += request.texts(H.ProxyRequire).join();
-  return Bun.hash.xxHash32(text).toString(36);
+  let hash = request.hashRange(request.start, request.uriEnd, HASH_START); // method and Request-URI
+  for (const id of ROUTING) hash = request.hashOf(id, hash);
+  for (let line = request.find(H.Route); line >= 0; line = request.find(H.Route, line + 1))
+    hash = request.hashOf(H.Route, hash, line);
+  return (hash >>> 0).toString(36);
 }
+
+/** Beside the Request-URI and the Route, what RFC 5393 §4.2.1 has in the hash: From and To with their tags, too. */
+const ROUTING = [H.From, H.To, H.CallId, H.CSeq, H.ProxyRequire] as const;
+const HASH_START = 0x811c9dc5 | 0;
 
 /** A branch of ours: magic cookie, loop hash, unique part. */
 export function makeBranch(hash: string, unique: string): string {
@@ -71,6 +77,6 @@ function nextVia(bytes: Buffer, from: number, end: number): number {
 
 /** Max-Breadth of the request, bounded; the default when absent or no number. */
 export function breadthOf(request: SipMessage): number {
-  const text = request.text(H.MaxBreadth);
-  return text !== null && /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_BREADTH) : MAX_BREADTH;
+  const breadth = request.numberOf(H.MaxBreadth);
+  return breadth === null || breadth < 0 ? MAX_BREADTH : Math.min(breadth, MAX_BREADTH);
 }

@@ -92,14 +92,12 @@ function uriScheme(request: SipMessage): Refusal | null {
 
 /** Step 3, its form. Whether the request may go on is asked only when it is to go on. */
 function maxForwards(request: SipMessage): Refusal | null {
-  const value = request.text(H.MaxForwards);
-  return value === null || /^\d{1,10}$/.test(value) ? null : malformed("Max-Forwards");
+  return request.numberOf(H.MaxForwards) === -1 ? malformed("Max-Forwards") : null;
 }
 
 /** Step 3: a request for somebody else that may make no further hop. */
 export function checkHops(request: SipMessage): Refusal | null {
-  const value = request.text(H.MaxForwards);
-  if (value === null || Number(value) > 0) return null;
+  if (request.numberOf(H.MaxForwards) !== 0) return null;
   return { status: 483, reason: "Too many hops", section: "RFC 3261 §16.3 step 3" };
 }
 
