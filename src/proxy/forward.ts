@@ -60,7 +60,7 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   stampVia(edits, via, source.remoteAddress, source.remotePort);
   if (DIALOG_FORMING.has(request.method) && !request.hasToTag) {
     const at = request.find(H.RecordRoute);
-    edits.insert(at < 0 ? top : request.lineStart(at), recordRoute(tokens, forwarding, copy));
+    edits.insert(at < 0 ? afterVias(request) : request.lineStart(at), recordRoute(tokens, forwarding, copy));
   }
   editRoute(edits, request, forwarding.routing, copy.target, copy.path); // step 6
   if (copy.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, copy.requestUri); // step 2
@@ -70,6 +70,14 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   if (copy.flow.reliable && request.find(H.ContentLength) < 0)
     edits.insert(endOfHeaders(request), `Content-Length: ${request.bodyEnd - request.bodyStart}\r\n`); // step 9
   return edits.apply(request.bytes, request.start, request.bodyEnd);
+}
+
+/** Behind the last Via, so that all of them stand together. */
+function afterVias(request: SipMessage): number {
+  let at = request.headersStart;
+  for (let line = request.find(H.Via); line >= 0; line = request.find(H.Via, line + 1))
+    at = request.lineEnd(line);
+  return at;
 }
 
 function viaText(flow: Flow, branch: string): string {

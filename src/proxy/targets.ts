@@ -43,9 +43,11 @@ export function findTargets(
   const targets: Target[] = [];
   for (const binding of bindings) {
     const contact = parseUri(binding.contact);
-    if (contact instanceof ParseError) continue; // cannot be: it was parsed when it was registered
+    // A contact may be any URI (§10.2.1); a mailto: is kept and told, and never called.
+    if (contact instanceof ParseError || (contact.scheme !== "sip" && contact.scheme !== "sips")) continue;
     targets.push({ uri: withoutHeaders(contact), path: binding.path, binding });
   }
+  if (targets.length === 0) return NOT_REGISTERED;
   if (targets.length > 1) targets.sort((a, b) => (b.binding?.q ?? 0) - (a.binding?.q ?? 0));
   return targets;
 }

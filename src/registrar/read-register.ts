@@ -94,8 +94,6 @@ function readContact(
   limits: ExpiryLimits,
 ): ContactUpdate | Refusal {
   const { uri, params } = address;
-  if (uri.scheme !== "sip" && uri.scheme !== "sips")
-    return { status: 400, reason: `No route to a ${uri.scheme}: contact`, section: "RFC 3261 §10.2.1" };
   const wanted = params.has("expires") ? readExpires(params.get("expires") ?? "") : header;
   const asked = wanted ?? limits.default_expires_s;
   if (asked > 0 && asked < limits.min_expires_s)

@@ -1,16 +1,17 @@
 /**
  * Two baresip phones that register with passwords and talk: each must hear the other's tone.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Edge } from "../support/edge.ts";
 import { eventually, missing } from "../support/process.ts";
 import type { BaresipOptions } from "./baresip.ts";
 import { Baresip } from "./baresip.ts";
 import { measureTone } from "./tone.ts";
 
+setDefaultTimeout(60_000);
+
 const EDGE = "127.0.0.2";
 const TALK_MS = 5000;
-const TIMEOUT_MS = 60_000;
 
 const absent = missing("two phones that talk", "baresip", "sox");
 
@@ -22,7 +23,7 @@ describe.skipIf(absent)("interop: two baresip phones talk", () => {
     edge = await Edge.start({ addresses: [EDGE], toml: '[auth]\nalgorithms = ["MD5"]' });
     const names = ["ann-udp", "ben-udp", "ann-tcp", "ben-tcp"];
     await Promise.all(names.map((name) => edge.addUser(name, `secret-of-${name}`)));
-  }, TIMEOUT_MS);
+  });
   afterAll(async () => {
     if (edge !== undefined) expect(await edge.stop()).toBe(0);
   });
@@ -60,6 +61,6 @@ describe.skipIf(absent)("interop: two baresip phones talk", () => {
     }
   }
 
-  test.concurrent("over UDP; the caller hangs up", () => talk("udp", 21000, "caller"), TIMEOUT_MS);
-  test.concurrent("over TCP; the callee hangs up", () => talk("tcp", 21100, "callee"), TIMEOUT_MS);
+  test.concurrent("over UDP; the caller hangs up", () => talk("udp", 21000, "caller"));
+  test.concurrent("over TCP; the callee hangs up", () => talk("tcp", 21100, "callee"));
 });

@@ -56,10 +56,15 @@ export class Baresip {
     writeFileSync(join(dir, "accounts"), accountOf(options));
     writeFileSync(join(dir, "contacts"), "");
     const program = new Program(["baresip", "-s", "-f", dir]);
-    await program.says(/baresip is ready/);
-    const phone = new Baresip(dir, program, createConnection(control, options.address));
-    await program.says(/200 OK \(/);
-    return phone;
+    try {
+      await program.says(/baresip is ready/);
+      const phone = new Baresip(dir, program, createConnection(control, options.address));
+      await program.says(/200 OK \(/);
+      return phone;
+    } catch (error) {
+      await program.stop();
+      throw error;
+    }
   }
 
   dial(uri: string): void {

@@ -2,7 +2,7 @@
  * A call through two proxies: sipedge and Kamailio as its neighbour, each with its own domain, sipp on
  * both sides.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,13 +10,14 @@ import { Edge, freePort } from "../support/edge.ts";
 import { missing, Program } from "../support/process.ts";
 import { headers, listening, Sipp, sipp } from "./sipp.ts";
 
+setDefaultTimeout(60_000);
+
 const EDGE = "127.0.0.2";
 const NEIGHBOUR = "127.0.0.8";
 const CALLER = "127.0.0.21";
 const CALLEE = "127.0.0.22";
 const STRANGER = "127.0.0.23";
 const PASSWORD = "a long secret";
-const TIMEOUT_MS = 60_000;
 
 const absent = missing("two-proxy calls", "sipp", "kamailio");
 
@@ -90,77 +91,51 @@ describe.skipIf(absent)("interop: RFC 3665 §3.2 two proxies, the other one Kama
     }
   }
 
-  test(
-    "outwards, the caller hangs up: ACK and BYE pass both proxies",
-    async () => {
-      const phone = await outwards("caller-hangs-up", "callee-is-hung-up");
-      const invite = phone.received(/^INVITE /)[0]!;
-      expect(headers(invite, "Record-Route")).toHaveLength(2);
-      expect(headers(invite, "Via")).toHaveLength(3);
-      expect(headers(invite, "Proxy-Authorization")).toEqual([]);
-      for (const method of ["ACK", "BYE"])
-        expect(headers(phone.received(new RegExp(`^${method} `))[0]!, "Via")).toHaveLength(3);
-    },
-    TIMEOUT_MS,
-  );
+  test("outwards, the caller hangs up: ACK and BYE pass both proxies", async () => {
+    const phone = await outwards("caller-hangs-up", "callee-is-hung-up");
+    const invite = phone.received(/^INVITE /)[0]!;
+    expect(headers(invite, "Record-Route")).toHaveLength(2);
+    expect(headers(invite, "Via")).toHaveLength(3);
+    expect(headers(invite, "Proxy-Authorization")).toEqual([]);
+    for (const method of ["ACK", "BYE"])
+      expect(headers(phone.received(new RegExp(`^${method} `))[0]!, "Via")).toHaveLength(3);
+  });
 
-  test(
-    "outwards, the callee hangs up",
-    () => outwards("caller-is-hung-up", "callee-hangs-up").then(() => {}),
-    TIMEOUT_MS,
-  );
+  test("outwards, the callee hangs up", () =>
+    outwards("caller-is-hung-up", "callee-hangs-up").then(() => {}));
 
-  test(
-    "inwards, the caller hangs up",
-    async () => {
-      const phone = await inwards("foreign-caller-hangs-up", "callee-is-hung-up");
-      expect(headers(phone.received(/^BYE /)[0]!, "Via")).toHaveLength(3);
-    },
-    TIMEOUT_MS,
-  );
+  test("inwards, the caller hangs up", async () => {
+    const phone = await inwards("foreign-caller-hangs-up", "callee-is-hung-up");
+    expect(headers(phone.received(/^BYE /)[0]!, "Via")).toHaveLength(3);
+  });
 
-  test(
-    "inwards, the callee hangs up",
-    () => inwards("foreign-caller-is-hung-up", "callee-hangs-up").then(() => {}),
-    TIMEOUT_MS,
-  );
+  test("inwards, the callee hangs up", () =>
+    inwards("foreign-caller-is-hung-up", "callee-hangs-up").then(() => {}));
 
-  test(
-    "calls.accept_foreign_callers = false: refused",
-    async () => {
-      const closed = await Edge.start({ addresses: [EDGE], toml: toml(false) });
-      const phone = await Sipp.start({ scenario: "callee-is-hung-up", address: CALLEE });
-      try {
-        await registerAlice(closed, phone);
-        const route = `<sip:${neighbour.hostPort};lr>`;
-        await refused(neighbour.hostPort, `alice@${closed.hostPort}`, route);
-      } finally {
-        await phone.stop();
-        await closed.stop();
-      }
-    },
-    TIMEOUT_MS,
-  );
+  test("calls.accept_foreign_callers = false: refused", async () => {
+    const closed = await Edge.start({ addresses: [EDGE], toml: toml(false) });
+    const phone = await Sipp.start({ scenario: "callee-is-hung-up", address: CALLEE });
+    try {
+      await registerAlice(closed, phone);
+      const route = `<sip:${neighbour.hostPort};lr>`;
+      await refused(neighbour.hostPort, `alice@${closed.hostPort}`, route);
+    } finally {
+      await phone.stop();
+      await closed.stop();
+    }
+  });
 
   describe("no relaying to third parties", () => {
-    test(
-      "through Kamailio, by a Route that names us",
-      async () => {
-        const port = await freePort(STRANGER);
-        const route = `<sip:${neighbour.hostPort};lr>, <sip:${edge.hostPort};lr>`;
-        await refused(neighbour.hostPort, `third@${STRANGER}:${port}`, route);
-      },
-      TIMEOUT_MS,
-    );
+    test("through Kamailio, by a Route that names us", async () => {
+      const port = await freePort(STRANGER);
+      const route = `<sip:${neighbour.hostPort};lr>, <sip:${edge.hostPort};lr>`;
+      await refused(neighbour.hostPort, `third@${STRANGER}:${port}`, route);
+    });
 
-    test(
-      "straight to us",
-      async () => {
-        const port = await freePort(STRANGER);
-        await refused(edge.hostPort, `third@${STRANGER}:${port}`, `<sip:${edge.hostPort};lr>`);
-      },
-      TIMEOUT_MS,
-    );
+    test("straight to us", async () => {
+      const port = await freePort(STRANGER);
+      await refused(edge.hostPort, `third@${STRANGER}:${port}`, `<sip:${edge.hostPort};lr>`);
+    });
   });
 
   /** A call by a user of Kamailio's that ends with our 403. */
@@ -196,6 +171,11 @@ async function startKamailio(): Promise<{ program: Program; hostPort: string; di
   const config = join(import.meta.dir, "kamailio", "kamailio.cfg");
   const place = ["-l", `udp:${NEIGHBOUR}:${port}`, "-Y", dir, "-P", join(dir, "pid"), "-w", dir];
   const program = new Program(["kamailio", "-f", config, "-DD", "-E", "-m", "32", "-M", "4", ...place]);
-  await listening("udp", port);
+  try {
+    await listening("udp", port);
+  } catch (error) {
+    await program.stop();
+    throw error;
+  }
   return { program, hostPort: `${NEIGHBOUR}:${port}`, dir };
 }

@@ -1,7 +1,7 @@
 /**
  * The appliance as a process: how it starts, re-reads its config, stops, and shares its accounts.
  */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,10 +9,11 @@ import { configText, Edge, freePort, SIPEDGE } from "../support/edge.ts";
 import { eventually, Program } from "../support/process.ts";
 import { UdpPhone } from "../support/udp-phone.ts";
 
+setDefaultTimeout(60_000);
+
 const EDGE = "127.0.0.2";
 const TRUSTED = `[auth]\ntrusted_networks = ["127.0.0.0/8"]`;
 const DOMAIN = "example.test";
-const TIMEOUT_MS = 30_000;
 
 interface Status {
   readonly domains: readonly string[];
@@ -41,85 +42,58 @@ describe("interop: a start that cannot be", () => {
     return file;
   }
 
-  test(
-    "a port that is in use: says which",
-    async () => {
-      const port = await freePort(EDGE);
-      const squatter = await Bun.udpSocket({ hostname: EDGE, port });
-      try {
-        const output = await failure(config(port));
-        expect(output).toContain("listen[0]");
-        expect(output).toContain(`${EDGE}:${port}`);
-      } finally {
-        squatter.close();
-      }
-    },
-    TIMEOUT_MS,
-  );
+  test("a port that is in use: says which", async () => {
+    const port = await freePort(EDGE);
+    const squatter = await Bun.udpSocket({ hostname: EDGE, port });
+    try {
+      const output = await failure(config(port));
+      expect(output).toContain("listen[0]");
+      expect(output).toContain(`${EDGE}:${port}`);
+    } finally {
+      squatter.close();
+    }
+  });
 
-  test(
-    "the status API's port is in use: says so",
-    async () => {
-      const squatter = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
-      try {
-        const file = config(await freePort(EDGE));
-        const text = await Bun.file(file).text();
-        writeFileSync(file, text.replace("port = 0", `port = ${squatter.port}`));
-        expect(await failure(file)).toContain("http.port");
-      } finally {
-        squatter.stop(true);
-      }
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "an unknown key: names it, with its line",
-    async () => {
-      const output = await failure(config(5060, "[registrar]\nmax_expire_s = 60"));
-      expect(output).toMatch(/sipedge\.toml:\d+/);
-      expect(output).toContain("max_expire_s");
-      expect(output).toContain("max_expires_s"); // what was probably meant
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "every mistake at once",
-    async () => {
-      const output = await failure(config(5060, '[registrar]\nmax_contacts = 0\n[http]\nport = "x"'));
-      expect(output).not.toBe("");
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "a file that is not there",
-    async () => {
-      const file = join(dir, "nowhere.toml");
-      expect(await failure(file)).toContain(file);
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "a file that cannot be read: a folder",
-    async () => {
-      expect(await failure(dir)).toContain(dir);
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "a data_dir that cannot be: below a file",
-    async () => {
+  test("the status API's port is in use: says so", async () => {
+    const squatter = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+    try {
       const file = config(await freePort(EDGE));
       const text = await Bun.file(file).text();
-      writeFileSync(file, text.replace(/data_dir = .*/, `data_dir = "${file}/data"`));
-      expect(await failure(file)).toContain("data_dir");
-    },
-    TIMEOUT_MS,
-  );
+      writeFileSync(file, text.replace("port = 0", `port = ${squatter.port}`));
+      expect(await failure(file)).toContain("http.port");
+    } finally {
+      squatter.stop(true);
+    }
+  });
+
+  test("an unknown key: names it, with its line", async () => {
+    const output = await failure(config(5060, "[registrar]\nmax_expire_s = 60"));
+    expect(output).toMatch(/sipedge\.toml:\d+/);
+    expect(output).toContain("max_expire_s");
+    expect(output).toContain("max_expires_s"); // what was probably meant
+  });
+
+  test("every mistake at once", async () => {
+    const output = await failure(config(5060, "[registrar]\nmax_contacts = 0\nmin_expires_s = 0"));
+    expect(output).toContain("max_contacts");
+    expect(output).toContain("min_expires_s");
+  });
+
+  test("a file that is not there", async () => {
+    const file = join(dir, "nowhere.toml");
+    expect(await failure(file)).toContain(file);
+  });
+
+  test("a file that cannot be read: a folder", async () => {
+    expect(await failure(dir)).toContain(dir);
+  });
+
+  test("a data_dir that cannot be: below a file", async () => {
+    const file = config(await freePort(EDGE));
+    const text = await Bun.file(file).text();
+    writeFileSync(file, text.replace(/data_dir = .*/, `data_dir = "${file}/data"`));
+    expect(await failure(file)).toContain("data_dir");
+  });
 });
 
 describe("interop: SIGTERM", () => {
@@ -152,41 +126,29 @@ describe("interop: SIGTERM", () => {
     return { invite, sent };
   }
 
-  test(
-    "new work gets 503 with Retry-After, a running INVITE gets its answer, exit 0",
-    async () => {
-      const { invite } = await stopWhileRinging();
-      const turned = await caller.ask(caller.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
-      expect(turned).toStartWith("SIP/2.0 503 ");
-      expect(turned).toMatch(/^Retry-After: \d+/m);
-      callee.answer(invite, "200 OK", [`Contact: <sip:${callee.address}:${callee.port}>`]);
-      await caller.got(/^SIP\/2\.0 200/);
-      expect(await edge.program.ended(10_000)).toBe(0);
-      expect(edge.program.output).toContain(" stopped");
-    },
-    TIMEOUT_MS,
-  );
+  test("new work gets 503 with Retry-After, a running INVITE gets its answer, exit 0", async () => {
+    const { invite } = await stopWhileRinging();
+    const turned = await caller.ask(caller.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
+    expect(turned).toStartWith("SIP/2.0 503 ");
+    expect(turned).toMatch(/^Retry-After: \d+/m);
+    callee.answer(invite, "200 OK", [`Contact: <sip:${callee.address}:${callee.port}>`]);
+    await caller.got(/^SIP\/2\.0 200/);
+    expect(await edge.program.ended(10_000)).toBe(0);
+    expect(edge.program.output).toContain(" stopped");
+  });
 
-  test(
-    "what takes longer than drain_s is broken off, exit 0",
-    async () => {
-      await stopWhileRinging();
-      expect(await edge.program.ended(15_000)).toBe(0);
-    },
-    TIMEOUT_MS,
-  );
+  test("what takes longer than drain_s is broken off, exit 0", async () => {
+    await stopWhileRinging();
+    expect(await edge.program.ended(15_000)).toBe(0);
+  });
 
-  test(
-    "no work: it is gone at once, and its port is free",
-    async () => {
-      const answer = await caller.ask(caller.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
-      expect(answer).toStartWith("SIP/2.0 200 ");
-      edge.program.signal("SIGTERM");
-      expect(await edge.program.ended(4000)).toBe(0);
-      (await Bun.udpSocket({ hostname: EDGE, port: edge.port })).close();
-    },
-    TIMEOUT_MS,
-  );
+  test("no work: it is gone at once, and its port is free", async () => {
+    const answer = await caller.ask(caller.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
+    expect(answer).toStartWith("SIP/2.0 200 ");
+    edge.program.signal("SIGTERM");
+    expect(await edge.program.ended(4000)).toBe(0);
+    (await Bun.udpSocket({ hostname: EDGE, port: edge.port })).close();
+  });
 });
 
 describe("interop: SIGHUP", () => {
@@ -209,83 +171,63 @@ describe("interop: SIGHUP", () => {
     });
   }
 
-  test(
-    "a good file: what changed shows in /v1/status",
-    async () => {
-      const status = await reread((text) => text.replace(/domains = .*/, `domains = ["${DOMAIN}"]`));
-      expect(status.reload).toMatchObject({ ok: true, errors: [] });
-      expect(status.domains[0]).toBe(DOMAIN);
-    },
-    TIMEOUT_MS,
-  );
+  test("a good file: what changed shows in /v1/status", async () => {
+    const status = await reread((text) => text.replace(/domains = .*/, `domains = ["${DOMAIN}"]`));
+    expect(status.reload).toMatchObject({ ok: true, errors: [] });
+    expect(status.domains[0]).toBe(DOMAIN);
+  });
 
-  test(
-    "a bad file: refused with its mistakes, the old config keeps running",
-    async () => {
-      const before = await edge.get<Status>("/v1/status");
-      const status = await reread((text) => `${text}\nno_such_key = 1\n`);
+  test("a bad file: refused with its mistakes, the old config keeps running", async () => {
+    const before = await edge.get<Status>("/v1/status");
+    const status = await reread((text) => `${text}\nno_such_key = 1\n`);
+    expect(status.reload?.ok).toBe(false);
+    expect(status.reload?.errors.join("\n")).toContain("no_such_key");
+    expect(status.domains).toEqual(before.domains);
+    const phone = await UdpPhone.open("127.0.0.63", [EDGE, edge.port]);
+    const answer = await phone.ask(phone.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
+    phone.close();
+    expect(answer).toStartWith("SIP/2.0 200 ");
+  });
+
+  test("a listener that cannot be had: refused, the old listeners stay", async () => {
+    const squatter = await Bun.udpSocket({ hostname: "127.0.0.9", port: 0 });
+    try {
+      const more = `\n[[listen]]\ntransport = "udp"\naddress = "127.0.0.9"\nport = ${squatter.port}\n`;
+      const status = await reread((text) => text + more);
       expect(status.reload?.ok).toBe(false);
-      expect(status.reload?.errors.join("\n")).toContain("no_such_key");
-      expect(status.domains).toEqual(before.domains);
-      const phone = await UdpPhone.open("127.0.0.63", [EDGE, edge.port]);
-      const answer = await phone.ask(phone.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
-      phone.close();
-      expect(answer).toStartWith("SIP/2.0 200 ");
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "a listener that cannot be had: refused, the old listeners stay",
-    async () => {
-      const squatter = await Bun.udpSocket({ hostname: "127.0.0.9", port: 0 });
-      try {
-        const more = `\n[[listen]]\ntransport = "udp"\naddress = "127.0.0.9"\nport = ${squatter.port}\n`;
-        const status = await reread((text) => text + more);
-        expect(status.reload?.ok).toBe(false);
-        expect(status.reload?.errors.join("\n")).toContain("listen[2]");
-      } finally {
-        squatter.close();
-      }
-      const phone = await UdpPhone.open("127.0.0.63", [EDGE, edge.port]);
-      const answer = await phone.ask(phone.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
-      phone.close();
-      expect(answer).toStartWith("SIP/2.0 200 ");
-    },
-    TIMEOUT_MS,
-  );
+      expect(status.reload?.errors.join("\n")).toContain("listen[2]");
+    } finally {
+      squatter.close();
+    }
+    const phone = await UdpPhone.open("127.0.0.63", [EDGE, edge.port]);
+    const answer = await phone.ask(phone.request("OPTIONS", `sip:${EDGE}`, `sip:a@${EDGE}`));
+    phone.close();
+    expect(answer).toStartWith("SIP/2.0 200 ");
+  });
 });
 
 describe("interop: accounts from another process", () => {
-  test(
-    "`user add` while it runs: the phone can register",
-    async () => {
-      const edge = await Edge.start({ addresses: [EDGE], toml: '[auth]\nalgorithms = ["MD5"]' });
-      const phone = await UdpPhone.open("127.0.0.64", [EDGE, edge.port]);
-      try {
-        expect(await phone.register("alice", "a long secret", edge.hostPort)).toStartWith("SIP/2.0 401 ");
-        await edge.addUser("alice", "a long secret");
-        expect(await phone.register("alice", "a long secret", edge.hostPort)).toStartWith("SIP/2.0 200 ");
-        expect(await phone.register("alice", "a wrong one", edge.hostPort)).toStartWith("SIP/2.0 401 ");
-      } finally {
-        phone.close();
-        await edge.stop();
-      }
-    },
-    TIMEOUT_MS,
-  );
-
-  test(
-    "many at once: none is lost",
-    async () => {
-      const edge = await Edge.start({ addresses: [EDGE] });
-      const names = Array.from({ length: 8 }, (_, i) => `user${i}`);
-      await Promise.all(names.map((name) => edge.addUser(name, "a long secret")));
-      type Users = { users: { name: string }[] };
-      const { users } = await edge.get<Users>("/v1/users?limit=100");
-      expect(users.map(({ name }) => name).sort()).toEqual(names);
+  test("`user add` while it runs: the phone can register", async () => {
+    const edge = await Edge.start({ addresses: [EDGE], toml: '[auth]\nalgorithms = ["MD5"]' });
+    const phone = await UdpPhone.open("127.0.0.64", [EDGE, edge.port]);
+    try {
+      expect(await phone.register("alice", "a long secret", edge.hostPort)).toStartWith("SIP/2.0 401 ");
+      await edge.addUser("alice", "a long secret");
+      expect(await phone.register("alice", "a long secret", edge.hostPort)).toStartWith("SIP/2.0 200 ");
+      expect(await phone.register("alice", "a wrong one", edge.hostPort)).toStartWith("SIP/2.0 401 ");
+    } finally {
+      phone.close();
       await edge.stop();
-    },
-    TIMEOUT_MS,
-  );
+    }
+  });
+
+  test("many at once: none is lost", async () => {
+    const edge = await Edge.start({ addresses: [EDGE] });
+    const names = Array.from({ length: 8 }, (_, i) => `user${i}`);
+    await Promise.all(names.map((name) => edge.addUser(name, "a long secret")));
+    type Users = { users: { name: string }[] };
+    const { users } = await edge.get<Users>("/v1/users?limit=100");
+    expect(users.map(({ name }) => name).sort()).toEqual(names);
+    await edge.stop();
+  });
 });

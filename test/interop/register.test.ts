@@ -1,17 +1,18 @@
 /**
  * The registration flows of RFC 3665 §2 with sipp, over UDP and TCP, and what the status API says of them.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Edge } from "../support/edge.ts";
 import { missing } from "../support/process.ts";
 import type { SippOptions } from "./sipp.ts";
 import { headers, sipp } from "./sipp.ts";
 
+setDefaultTimeout(60_000);
+
 const EDGE = "127.0.0.2";
 const PHONE = "127.0.0.31";
 const PASSWORD = "a long secret";
 const NAMES = ["new", "update", "query", "cancel", "wrong", "stream", "many"];
-const TIMEOUT_MS = 60_000;
 const TOML = `
 [auth]
 algorithms = ["MD5"] # all that sipp 3.6 can do
@@ -52,73 +53,46 @@ describe.skipIf(absent)("interop: RFC 3665 §2 registration with sipp", () => {
     return registrations.map(({ contact }) => contact).sort();
   }
 
-  test.concurrent(
-    "§2.1 new registration with a password",
-    async () => {
-      expect(await register("new", "<sip:new@192.0.2.1:5062>")).toEqual([
-        "<sip:new@192.0.2.1:5062>;expires=600",
-      ]);
-      expect(await registered("new")).toEqual(["sip:new@192.0.2.1:5062"]);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent("§2.1 new registration with a password", async () => {
+    expect(await register("new", "<sip:new@192.0.2.1:5062>")).toEqual([
+      "<sip:new@192.0.2.1:5062>;expires=600",
+    ]);
+    expect(await registered("new")).toEqual(["sip:new@192.0.2.1:5062"]);
+  });
 
-  test.concurrent(
-    "§2.2 a second contact joins the first",
-    async () => {
-      await register("update", "<sip:update@192.0.2.1:5062>");
-      const contacts = await register("update", "<sip:update@192.0.2.2:5062>;q=0.5");
-      expect(contacts).toHaveLength(2);
-      expect(contacts[1]).toBe("<sip:update@192.0.2.2:5062>;q=0.5;expires=600");
-      expect(await registered("update")).toEqual(["sip:update@192.0.2.1:5062", "sip:update@192.0.2.2:5062"]);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent("§2.2 a second contact joins the first", async () => {
+    await register("update", "<sip:update@192.0.2.1:5062>");
+    const contacts = await register("update", "<sip:update@192.0.2.2:5062>;q=0.5");
+    expect(contacts).toHaveLength(2);
+    expect(contacts[1]).toBe("<sip:update@192.0.2.2:5062>;q=0.5;expires=600");
+    expect(await registered("update")).toEqual(["sip:update@192.0.2.1:5062", "sip:update@192.0.2.2:5062"]);
+  });
 
-  test.concurrent(
-    "§2.3 a query lists the contacts and changes nothing",
-    async () => {
-      await register("query", "<sip:query@192.0.2.1:5062>, <sip:query@192.0.2.2:5062>");
-      expect(await contactsAfter("query", "register-query")).toHaveLength(2);
-      expect(await registered("query")).toHaveLength(2);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent("§2.3 a query lists the contacts and changes nothing", async () => {
+    await register("query", "<sip:query@192.0.2.1:5062>, <sip:query@192.0.2.2:5062>");
+    expect(await contactsAfter("query", "register-query")).toHaveLength(2);
+    expect(await registered("query")).toHaveLength(2);
+  });
 
-  test.concurrent(
-    "§2.4 Contact: * ends all of them",
-    async () => {
-      await register("cancel", "<sip:cancel@192.0.2.1:5062>, <sip:cancel@192.0.2.2:5062>");
-      expect(await contactsAfter("cancel", "register-remove-all")).toEqual([]);
-      expect(await registered("cancel")).toEqual([]);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent("§2.4 Contact: * ends all of them", async () => {
+    await register("cancel", "<sip:cancel@192.0.2.1:5062>, <sip:cancel@192.0.2.2:5062>");
+    expect(await contactsAfter("cancel", "register-remove-all")).toEqual([]);
+    expect(await registered("cancel")).toEqual([]);
+  });
 
-  test.concurrent(
-    "§2.5 a wrong password is challenged again, and nothing is registered",
-    async () => {
-      const keys = { contact: "<sip:wrong@192.0.2.1:5062>", expires: "600" };
-      await contactsAfter("wrong", "register-wrong-password", { password: "something else", keys });
-      expect(await registered("wrong")).toEqual([]);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent("§2.5 a wrong password is challenged again, and nothing is registered", async () => {
+    const keys = { contact: "<sip:wrong@192.0.2.1:5062>", expires: "600" };
+    await contactsAfter("wrong", "register-wrong-password", { password: "something else", keys });
+    expect(await registered("wrong")).toEqual([]);
+  });
 
-  test.concurrent(
-    "over TCP",
-    async () => {
-      await register("stream", "<sip:stream@192.0.2.1:5062;transport=tcp>", { transport: "t1" });
-      type Answer = { registrations: { transport: string }[] };
-      const { registrations } = await edge.get<Answer>("/v1/registrations?user=stream");
-      expect(registrations.map(({ transport }) => transport)).toEqual(["tcp"]);
-    },
-    TIMEOUT_MS,
-  );
+  test.concurrent("over TCP", async () => {
+    await register("stream", "<sip:stream@192.0.2.1:5062;transport=tcp>", { transport: "t1" });
+    type Answer = { registrations: { transport: string }[] };
+    const { registrations } = await edge.get<Answer>("/v1/registrations?user=stream");
+    expect(registrations.map(({ transport }) => transport)).toEqual(["tcp"]);
+  });
 
-  test.concurrent(
-    "200 phones register at 100 a second",
-    () => register("many", "<sip:many@192.0.2.1:5062>", { calls: 200, rate: 100 }).then(() => {}),
-    TIMEOUT_MS,
-  );
+  test.concurrent("200 phones register at 100 a second", () =>
+    register("many", "<sip:many@192.0.2.1:5062>", { calls: 200, rate: 100 }).then(() => {}));
 });

@@ -64,8 +64,13 @@ export class Sipp {
   static async start(options: SippOptions): Promise<Sipp> {
     const port = options.port ?? (await freePort(options.address));
     const sipp = new Sipp(options, port, mkdtempSync(join(tmpdir(), "sipedge-sipp-")));
-    if (options.target === undefined)
-      await listening(options.transport?.startsWith("t") ? "tcp" : "udp", port);
+    try {
+      const kind = options.transport?.startsWith("t") ? "tcp" : "udp";
+      if (options.target === undefined) await listening(kind, port);
+    } catch (error) {
+      await sipp.stop();
+      throw error;
+    }
     return sipp;
   }
 

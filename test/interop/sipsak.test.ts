@@ -1,12 +1,14 @@
 /**
  * sipsak, the administrator's SIP probe: OPTIONS, trace route, registration and MESSAGE.
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Edge } from "../support/edge.ts";
 import { missing, Program } from "../support/process.ts";
 import { headers, Sipp, sipp } from "./sipp.ts";
+
+setDefaultTimeout(60_000);
 
 const EDGE = "127.0.0.2";
 const PHONE = "127.0.0.41";

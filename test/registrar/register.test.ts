@@ -308,7 +308,7 @@ describe("RFC 3261 §20.10 the Contact header", () => {
       expect(register(alice, [`Contact: <${B}>, <${A}>;q=${q}`]).status).toBe(400);
       expect(bound(world)).toEqual([]);
     });
-  for (const contact of ["<nonsense>", "<sip:>", "<tel:+4930123>", "<sip:alice@198.51.100.7", ""])
+  for (const contact of ["<nonsense>", "<sip:>", "<sip:alice@198.51.100.7", ""])
     test(`Contact: ${contact}: 400, nothing changed`, () => {
       const { world, alice } = rig();
       const answer = register(alice, [`Contact: <${B}>`, `Contact: ${contact}`]);
@@ -488,5 +488,24 @@ describe("RFC 3261 §10.3 step 7 a store that fails", () => {
     expect(register(alice, [`Contact: <${B}>`]).status).toBe(503);
     expect(register(alice, [`Contact: <${A}>`]).status).toBe(200);
     expect(bound(world)).toEqual([A]);
+  });
+});
+
+describe("RFC 3261 §10.2.1 a contact that is no SIP URI", () => {
+  test("is kept beside the others and told in the 200 (RFC 3665 §2.2), and never called", () => {
+    const { world, alice } = rig();
+    const bob = new Phone(world, "bob", "198.51.100.8");
+    const answer = register(alice, [`Contact: <${alice.contact}>, <mailto:alice@biloxi.example.com>`]);
+    expect([answer.status, contacts(answer).length]).toEqual([200, 2]);
+    bob.request("MESSAGE", "sip:alice@example.test");
+    expect(alice.count("MESSAGE")).toBe(1);
+  });
+
+  test("alone it makes nobody reachable: 480", () => {
+    const { world, alice } = rig();
+    const bob = new Phone(world, "bob", "198.51.100.8");
+    register(alice, ["Contact: <tel:+4930123>"]);
+    bob.request("MESSAGE", "sip:alice@example.test");
+    expect(bob.last().status).toBe(480);
   });
 });

@@ -117,10 +117,14 @@ export class Edge {
   }
 
   async #ready(): Promise<void> {
-    await this.program.says(/ ready /);
-    const [, url] = await this.program.says(/ ready .*\bhttp=(\S+)/);
-    this.#api = url ?? "";
-    await eventually("the status API to answer", async () => (await this.get("/v1/status")).version);
+    try {
+      const [, url] = await this.program.says(/ ready .*\bhttp=(\S+)/);
+      this.#api = url ?? "";
+      await eventually("the status API to answer", async () => (await this.get("/v1/status")).version);
+    } catch (error) {
+      await this.program.stop();
+      throw error;
+    }
   }
 }
 

@@ -16,7 +16,7 @@ export function isInstalled(program: string): boolean {
 
 const SEARCH_PATH = `${process.env.PATH ?? ""}:/usr/sbin:/sbin`;
 
-/** Those of the programs that are missing, after one line that says what is skipped without them. */
+/** Whether any of the programs is missing, after one line that says what is skipped without it. */
 export function missing(story: string, ...programs: readonly string[]): boolean {
   const absent = programs.filter((program) => !isInstalled(program));
   if (absent.length > 0) process.stderr.write(`skipped: ${story} (not installed: ${absent.join(", ")})\n`);

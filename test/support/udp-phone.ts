@@ -118,6 +118,11 @@ export class UdpPhone {
     return this.ask([...lines().slice(0, -1), credentials, "Content-Length: 0"]);
   }
 
+  /** Forgets what came so far. */
+  forget(): void {
+    this.received.length = 0;
+  }
+
   close(): void {
     this.#socket.close();
   }
