@@ -72,12 +72,11 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   return edits.apply(request.bytes, request.start, request.bodyEnd);
 }
 
-/** Behind the last Via, so that all of them stand together. */
+/** Behind the Vias at the top, so that they stand together. */
 function afterVias(request: SipMessage): number {
-  let at = request.headersStart;
-  for (let line = request.find(H.Via); line >= 0; line = request.find(H.Via, line + 1))
-    at = request.lineEnd(line);
-  return at;
+  let line = request.find(H.Via);
+  while (line + 1 < request.count && request.idOf(line + 1) === H.Via) line++;
+  return request.lineEnd(line);
 }
 
 function viaText(flow: Flow, branch: string): string {

@@ -14,8 +14,6 @@ setDefaultTimeout(60_000);
 const EDGE = "127.0.0.2";
 const CALLEE_SIX = "::1";
 const TOML = `
-[auth]
-algorithms = ["MD5"] # all that sipp 3.6 can do
 [timers]
 t1_ms = 100 # gives up after 6.4 s instead of 32
 ${storyAccounts()}`;

@@ -22,8 +22,6 @@ const PASSWORD = "a long secret";
 const absent = missing("two-proxy calls", "sipp", "kamailio");
 
 const toml = (acceptForeignCallers: boolean) => `
-[auth]
-algorithms = ["MD5"] # all that sipp 3.6 can do
 [calls]
 accept_foreign_callers = ${acceptForeignCallers}
 [[user]]

@@ -208,7 +208,7 @@ describe("interop: SIGHUP", () => {
 
 describe("interop: accounts from another process", () => {
   test("`user add` while it runs: the phone can register", async () => {
-    const edge = await Edge.start({ addresses: [EDGE], toml: '[auth]\nalgorithms = ["MD5"]' });
+    const edge = await Edge.start({ addresses: [EDGE] });
     const phone = await UdpPhone.open("127.0.0.64", [EDGE, edge.port]);
     try {
       expect(await phone.register("alice", "a long secret", edge.hostPort)).toStartWith("SIP/2.0 401 ");

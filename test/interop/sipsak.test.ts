@@ -14,8 +14,6 @@ const EDGE = "127.0.0.2";
 const PHONE = "127.0.0.41";
 const PASSWORD = "a long secret";
 const TOML = `
-[auth]
-algorithms = ["MD5"] # sipsak 0.9.8 reads the first challenge only, and knows only MD5
 [[user]]
 name = "alice"
 password = "${PASSWORD}"

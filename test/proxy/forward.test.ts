@@ -46,11 +46,13 @@ describe("RFC 3261 §16.6 steps 1 to 8 byte for byte", () => {
         [
           "INVITE sip:bob@198.51.100.8:5060 SIP/2.0",
           "Via: SIP/2.0/UDP 192.0.2.1:5060;branch=BRANCH;rport",
-          "Record-Route: <sip:TOKEN@192.0.2.1:5060;lr>",
           "",
         ].join("\r\n"),
       )
-      .replace(";rport;x=1\r", ";rport=5060;x=1;received=198.51.100.7\r")
+      .replace(
+        ";rport;x=1\r\n",
+        ";rport=5060;x=1;received=198.51.100.7\r\nRecord-Route: <sip:TOKEN@192.0.2.1:5060;lr>\r\n",
+      )
       .replace("Max-Forwards: 70", "Max-Forwards: 69")
       .replace("Content-Length: ", "Content-Length: ")
       .replace("\r\n\r\nv=0", "\r\nMax-Breadth: 60\r\n\r\nv=0");
