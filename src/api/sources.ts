@@ -9,6 +9,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
+import type { ConnectionSnapshot } from "../transport/connections.ts";
 
 /** The last time the config file was read again. */
 export interface ReloadSnapshot {
@@ -44,24 +45,6 @@ export interface ProcessSnapshot {
   readonly cpu_system_s: number;
 }
 
-/** One connection. */
-export interface ConnectionRow {
-  /** `Flow.id`. */
-  readonly id: string;
-  readonly remote_address: string;
-  readonly remote_port: number;
-  /** We opened it. */
-  readonly outgoing: boolean;
-  readonly state: string;
-  readonly bytes_in: number;
-  readonly bytes_out: number;
-  readonly messages_in: number;
-  readonly queued_bytes: number;
-  /** RFC 3339. */
-  readonly since: string;
-  readonly idle_s: number;
-}
-
 export interface ApiSources {
   readonly clock: Clock;
   readonly log: Log;
@@ -77,5 +60,5 @@ export interface ApiSources {
   /** How many connections there are. */
   connectionCount(): number;
   /** At most `max` of them. */
-  connections(max: number): readonly ConnectionRow[];
+  connections(max: number): readonly ConnectionSnapshot[];
 }

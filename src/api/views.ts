@@ -1,10 +1,11 @@
 /** `/v1/transactions`, `/v1/flows` and `/v1/users`: snapshots as JSON. */
 import type { TransportName } from "../base/flow.ts";
 import { hostPort } from "../base/flow.ts";
+import type { ConnectionSnapshot } from "../transport/connections.ts";
 import { cursorOf, placeOf } from "./paging.ts";
 import type { Answer } from "./schemas.ts";
 import { shownText } from "./shown-text.ts";
-import type { ApiSources, ConnectionRow } from "./sources.ts";
+import type { ApiSources } from "./sources.ts";
 
 export function transactionsView(sources: ApiSources, limit: number): Answer<"Transactions"> {
   const { server, client, timers, states, transactions } = sources.transactions(limit);
@@ -30,7 +31,7 @@ export function flowsView(sources: ApiSources, limit: number): Answer<"Flows"> {
   };
 }
 
-function connection(row: ConnectionRow): Answer<"Connection"> {
+function connection(row: ConnectionSnapshot): Answer<"Connection"> {
   return {
     flow_id: row.id,
     transport: row.id.slice(0, row.id.indexOf(":")) as TransportName, // Flow.id starts with it

@@ -8,6 +8,7 @@ import type { Counter, Metrics } from "../base/metrics.ts";
 import { isAnswerable } from "../message/answer.ts";
 import type { CSeq } from "../message/cseq.ts";
 import { H } from "../message/header-names.ts";
+import { METHODS } from "../message/methods.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { Scanner } from "../message/scan.ts";
@@ -24,25 +25,6 @@ export interface IntakeRooms {
   readonly log: Log;
 }
 
-/** Methods with a counter of their own; any other counts as "other". */
-const COUNTED = [
-  "INVITE",
-  "ACK",
-  "BYE",
-  "CANCEL",
-  "REGISTER",
-  "OPTIONS",
-  "PRACK",
-  "SUBSCRIBE",
-  "NOTIFY",
-  "PUBLISH",
-  "INFO",
-  "REFER",
-  "MESSAGE",
-  "UPDATE",
-  "other",
-] as const;
-
 export class Intake implements Receiver {
   readonly #rooms: IntakeRooms;
   readonly #requests = new Map<string, Counter>();
@@ -52,7 +34,7 @@ export class Intake implements Receiver {
   constructor(rooms: IntakeRooms) {
     this.#rooms = rooms;
     const { metrics } = rooms;
-    for (const method of COUNTED)
+    for (const method of [...METHODS, "other"])
       this.#requests.set(
         method,
         metrics.counter("sipedge_requests_received_total", "Requests received, repeated ones too", {

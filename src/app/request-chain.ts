@@ -7,6 +7,7 @@ import type { Flow } from "../base/flow.ts";
 import type { Networks } from "../base/networks.ts";
 import type { Domains } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
+import { METHODS } from "../message/methods.ts";
 import { splitList } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
@@ -116,8 +117,8 @@ function breakLoops(rooms: ChainRooms, { request, loopHash }: Passage): Refusal 
   return detectLoop(request, loopHash, (host, port) => rooms.domains.isOurEndpoint(host, port)) ?? "next";
 }
 
-/** Extensions of REGISTER we understand; a Require with another one is refused (§10.3 step 2). */
-const REGISTER_EXTENSIONS = new Set(["path"]);
+/** Extensions we understand in requests that end here. */
+const EXTENSIONS = new Set(["path"]);
 
 function register(
   rooms: ChainRooms,
@@ -125,14 +126,8 @@ function register(
 ): Refusal | "next" | "done" {
   if (request.method !== "REGISTER" || transaction === null || routing === null) return "next";
   if (routing.next !== null || !rooms.domains.isOurs(routing.uri)) return "next"; // step 1: for another domain
-  const unknown = unknownExtensions(request);
-  if (unknown.length > 0)
-    return {
-      status: 420,
-      reason: "Require names an extension the registrar does not have",
-      section: "RFC 3261 §10.3 step 2",
-      headers: [`Unsupported: ${unknown.join(", ")}`],
-    };
+  const unsupported = requireRefusal(request, "RFC 3261 §10.3 step 2");
+  if (unsupported !== null) return unsupported;
   let user: string | null = null;
   if (!rooms.trusted.has(source.remoteAddress)) {
     const verdict = rooms.authenticator.asServer(request); // step 3
@@ -147,19 +142,22 @@ function register(
   return "done";
 }
 
-function unknownExtensions(request: SipMessage): string[] {
+/** 420 when a Require names an extension that we do not have as a user agent server. */
+function requireRefusal(request: SipMessage, section: string): Refusal | null {
   const values = request.texts(H.Require);
-  if (values.length === 0) return [];
+  if (values.length === 0) return null;
   const tags = splitList(values.join(","));
-  if (tags instanceof ParseError) return values;
-  return tags.filter((tag) => !REGISTER_EXTENSIONS.has(tag.toLowerCase()));
+  const unknown =
+    tags instanceof ParseError ? values : tags.filter((tag) => !EXTENSIONS.has(tag.toLowerCase()));
+  if (unknown.length === 0) return null;
+  const headers = [`Unsupported: ${unknown.join(", ")}`];
+  return { status: 420, reason: "Require names an extension that is not here", section, headers };
 }
 
-const ALLOW =
-  "Allow: INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, PRACK, UPDATE, INFO, SUBSCRIBE, NOTIFY, PUBLISH, MESSAGE, REFER";
+const ALLOW = `Allow: ${METHODS.join(", ")}`;
 const CAPABILITIES = ["Accept: application/sdp", ALLOW, "Supported: path"];
 /** Methods that exist; to any other we say 501, to these, addressed to a server, 405 (§21.4.6, §21.5.2). */
-const KNOWN = new Set(ALLOW.slice("Allow: ".length).split(", "));
+const KNOWN: ReadonlySet<string> = new Set(METHODS);
 
 /** Requests for the appliance itself: no user part, our own host. */
 function answerForOurselves(rooms: ChainRooms, passage: Passage): Refusal | "next" | "done" {
@@ -167,14 +165,8 @@ function answerForOurselves(rooms: ChainRooms, passage: Passage): Refusal | "nex
   if (transaction === null || routing === null) return "next";
   const forUs = routing.next === null && routing.uri.user === null && rooms.domains.isOurs(routing.uri);
   if (!forUs) return "next";
-  const unknown = unknownExtensions(request);
-  if (unknown.length > 0)
-    return {
-      status: 420,
-      reason: "Require names an extension this server does not have",
-      section: "RFC 3261 §8.2.2.3",
-      headers: [`Unsupported: ${unknown.join(", ")}`],
-    };
+  const unsupported = requireRefusal(request, "RFC 3261 §8.2.2.3");
+  if (unsupported !== null) return unsupported;
   if (request.method === "OPTIONS") {
     rooms.answers.send(transaction, 200, CAPABILITIES);
     return "done";

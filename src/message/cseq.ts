@@ -1,5 +1,6 @@
-/** The CSeq header field (RFC 3261 §20.16) and the methods we know by name. */
+/** The CSeq header field (RFC 3261 §20.16). */
 import { isDigit, isLws, TOKEN } from "./chars.ts";
+import { methodName } from "./methods.ts";
 import { ParseError } from "./parse-error.ts";
 
 export interface CSeq {
@@ -25,33 +26,4 @@ export function parseCSeq(bytes: Buffer, start: number, end: number): CSeq | Par
   if (at === gap || at === end) return new ParseError("cseq_method", at);
   for (let i = at; i < end; i++) if (TOKEN[bytes[i]!] !== 1) return new ParseError("cseq_method", i);
   return { number, method: methodName(bytes, at, end) };
-}
-
-const METHODS = [
-  "INVITE",
-  "ACK",
-  "BYE",
-  "CANCEL",
-  "REGISTER",
-  "OPTIONS",
-  "PRACK",
-  "SUBSCRIBE",
-  "NOTIFY",
-  "PUBLISH",
-  "INFO",
-  "REFER",
-  "MESSAGE",
-  "UPDATE",
-].map((name) => ({ name, bytes: Buffer.from(name) }));
-
-/** The method in bytes[start, end): the one shared string for known methods, so that comparing is cheap. */
-export function methodName(bytes: Buffer, start: number, end: number): string {
-  const length = end - start;
-  next: for (let m = 0; m < METHODS.length; m++) {
-    const known = METHODS[m]!;
-    if (known.bytes.length !== length) continue;
-    for (let i = 0; i < length; i++) if (bytes[start + i] !== known.bytes[i]) continue next;
-    return known.name;
-  }
-  return bytes.latin1Slice(start, end);
 }

@@ -3,8 +3,8 @@
  * (RFC 3261 §7, §25.1). Values are not looked into, except Content-Length.
  */
 import { BACKSLASH, COLON, CR, HTAB, isDigit, LF, SP, TOKEN } from "./chars.ts";
-import { methodName } from "./cseq.ts";
 import { H, headerId } from "./header-names.ts";
+import { methodName } from "./methods.ts";
 import { ParseError } from "./parse-error.ts";
 import type { StartLine } from "./sip-message.ts";
 import { SipMessage, STRIDE } from "./sip-message.ts";

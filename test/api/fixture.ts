@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import type { Api } from "../../src/api/api.ts";
 import { createApi } from "../../src/api/api.ts";
-import type { ApiSources, ApplianceSnapshot, ConnectionRow, ProcessSnapshot } from "../../src/api/sources.ts";
+import type { ApiSources, ApplianceSnapshot, ProcessSnapshot } from "../../src/api/sources.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import type { Binding } from "../../src/location/binding.ts";
@@ -10,6 +10,7 @@ import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { StoreHealth } from "../../src/location/store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import type { TransactionsSnapshot } from "../../src/transaction/layer.ts";
+import type { ConnectionSnapshot } from "../../src/transport/connections.ts";
 import { binding, stored } from "../location/bindings.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
@@ -67,7 +68,7 @@ export class FakeSources implements ApiSources {
     realm: "example.test",
     reload: null,
   };
-  rows: ConnectionRow[] = [];
+  rows: ConnectionSnapshot[] = [];
   running: TransactionsSnapshot = { server: 0, client: 0, timers: 0, states: {}, transactions: [] };
   used: ProcessSnapshot = {
     rss_bytes: 43_000_000,
@@ -92,7 +93,7 @@ export class FakeSources implements ApiSources {
   connectionCount(): number {
     return this.rows.length;
   }
-  connections(max: number): readonly ConnectionRow[] {
+  connections(max: number): readonly ConnectionSnapshot[] {
     return this.rows.slice(0, max);
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { methodName, parseCSeq } from "../../src/message/cseq.ts";
+import { parseCSeq } from "../../src/message/cseq.ts";
+import { methodName } from "../../src/message/methods.ts";
 import { ParseError } from "../../src/message/parse-error.ts";
 
 function read(text: string): unknown {
