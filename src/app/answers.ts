@@ -2,12 +2,14 @@
  * Our own answers: every refusal leaves with its reason in a Warning header, a counter and a log line,
  * so that nobody has to guess why a call failed.
  */
+import type { ChallengeCause } from "../auth/authenticator.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { buildAnswer, isAnswerable } from "../message/answer.ts";
 import type { Edits } from "../message/edits.ts";
+import { H } from "../message/header-names.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -16,6 +18,9 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 
 /** Answers that are part of every call set-up, not worth a log line. */
 const USUAL = new Set([401, 407, 487]);
+
+/** The challenges that every phone gets: the first one, and the one for a nonce that has aged. */
+const PART_OF_EVERY_LOGIN: ReadonlySet<string> = new Set<ChallengeCause>(["no_credentials", "stale_nonce"]);
 
 export class Answers {
   readonly #edits: Edits;
@@ -75,16 +80,18 @@ export class Answers {
         rule: refusal.section,
       })
       .inc();
-    if (USUAL.has(refusal.status)) return;
-    this.#log.info("refused", {
-      status: refusal.status,
+    const said = {
       why: refusal.reason,
-      rule: refusal.section,
       method: request.method,
       uri: request.uriText,
+      to: request.text(H.To),
       from: source.id,
       call_id: request.callId,
-    });
+    };
+    if (!USUAL.has(refusal.status))
+      this.#log.info("refused", { status: refusal.status, rule: refusal.section, ...said });
+    else if (refusal.status !== 487 && !PART_OF_EVERY_LOGIN.has(refusal.reason))
+      this.#log.warn("login-failed", said);
   }
 }
 

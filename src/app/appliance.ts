@@ -14,10 +14,12 @@ import { Metrics } from "../base/metrics.ts";
 import { diffConfig, RESTART_KEYS } from "../config/diff.ts";
 import type { Config } from "../config/schema.ts";
 import { SystemResolver } from "../dns/system-resolver.ts";
+import type { Binding } from "../location/binding.ts";
 import { StoreOpenError } from "../location/sqlite-errors.ts";
 import { SqliteFile } from "../location/sqlite-file.ts";
 import { SqliteStore } from "../location/sqlite-store.ts";
 import { SqliteUserStore } from "../location/sqlite-users.ts";
+import type { BindingEventKind } from "../location/store.ts";
 import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
 import { Core, realmOf } from "./core.ts";
@@ -62,6 +64,7 @@ export class Appliance {
     const file = new SqliteFile(dataDir, clock);
     const { bindings_max } = config.limits;
     this.store = new SqliteStore(file, { clock, log, metrics, bindings_max });
+    this.store.watch((kind, binding) => this.#tell(kind, binding));
     this.users = new SqliteUserStore(file, { clock, log, users_max: USERS_MAX });
     this.users.setConfigUsers(configUsers(config));
     const receiver: Receiver = {
@@ -178,6 +181,12 @@ export class Appliance {
     if ("code" in served) return [`http.port: ${served.message}`];
     this.#api = served;
     return [];
+  }
+
+  /** Who comes and goes; a refresh is no news. */
+  #tell(kind: BindingEventKind, { aor, contact, flow, user_agent }: Binding): void {
+    if (kind !== "refreshed")
+      this.log.info(`registration-${kind}`, { aor, contact, from: flow.id, device: user_agent });
   }
 
   /** Accounts whose hashes were made under another realm cannot log in: better said than searched for. */

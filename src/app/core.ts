@@ -148,6 +148,12 @@ export class Core implements TransactionUser {
     this.domains.configure(this.#config.domains, endpoints);
   }
 
+  /** Every name and address we answer for now, the main name first. */
+  get names(): readonly string[] {
+    this.#followEndpoints();
+    return this.domains.names;
+  }
+
   /** From now on nothing new is begun: requests outside dialogs get 503. */
   drain(): void {
     this.#rooms.draining = true;

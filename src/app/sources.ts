@@ -21,7 +21,7 @@ export function apiSources(appliance: Appliance): ApiSources {
       started_ms: appliance.startedAt,
       phase: core.draining ? "draining" : "running",
       listeners: transports.endpoints(),
-      domains: core.domains.names,
+      domains: core.names,
       realm: realmOf(appliance.config),
       reload: appliance.reload,
     }),

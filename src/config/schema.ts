@@ -19,7 +19,7 @@ const log = section(
     level: v.optional(
       oneOf(["debug", "info", "warn", "error"], {
         does: "The least important lines that are written.",
-        without: "debug writes several lines for each message: for a search only",
+        without: "debug also tells of each connection that closes and each datagram that could not be sent",
         restart: true,
       }),
       "info",

@@ -8,12 +8,15 @@ import { ParseError } from "../message/parse-error.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseHostPort, unescapeUser } from "../message/uri.ts";
 
+/** What stands in AORs where no domain is configured. */
+const NAMELESS = "localhost";
+
 export class Domains {
   #names: ReadonlySet<string> = new Set();
   #addresses: ReadonlySet<string> = new Set();
   #ports: ReadonlySet<number> = new Set();
   #endpoints: ReadonlySet<string> = new Set();
-  #canonical = "localhost";
+  #canonical = NAMELESS;
 
   /** `names` as configured (may be empty); `endpoints` as they listen now. Call again when either changes. */
   configure(names: readonly string[], endpoints: readonly LocalEndpoint[]): void {
@@ -33,7 +36,8 @@ export class Domains {
     this.#addresses = addresses;
     this.#ports = ports;
     this.#endpoints = own;
-    this.#canonical = [...this.#names][0] ?? [...addresses][0] ?? "localhost";
+    // Without a name not an address, which may change: bindings are kept under it across restarts.
+    this.#canonical = [...this.#names][0] ?? NAMELESS;
   }
 
   /** The first name: what stands in AORs and, unless told otherwise, in the digest realm. */
@@ -43,7 +47,7 @@ export class Domains {
 
   /** All names we answer for, the canonical one first. */
   get names(): readonly string[] {
-    return [...new Set([this.#canonical, ...this.#names, ...this.#addresses])];
+    return [...new Set([...this.#names, ...this.#addresses])];
   }
 
   /** Whether requests for this host end here. A literal address with a port that is not ours is somebody else. */

@@ -72,7 +72,7 @@ export function listenFailure(wanted: Wanted, code: string): ListenFailure {
 function sentence(code: string, where: string, address: string, port: number): string {
   switch (code) {
     case "EADDRINUSE":
-      return `${where} is already in use by another program`;
+      return `${where} is already in use by another program (perhaps a sipedge that still runs)`;
     case "EADDRNOTAVAIL":
       return `${where}: ${address} is not an address of this machine`;
     case "EACCES":

@@ -90,7 +90,10 @@ describe("listen entries that cannot be", () => {
 describe("sentences for what the system says", () => {
   const [wanted] = planListeners([udp("2001:db8::7", 80)], MACHINE).wanted;
   for (const [code, sentence] of [
-    ["EADDRINUSE", "udp [2001:db8::7]:80 is already in use by another program"],
+    [
+      "EADDRINUSE",
+      "udp [2001:db8::7]:80 is already in use by another program (perhaps a sipedge that still runs)",
+    ],
     ["EADDRNOTAVAIL", "udp [2001:db8::7]:80: 2001:db8::7 is not an address of this machine"],
     [
       "EACCES",

@@ -9,7 +9,9 @@ export function check({ words, config }: Invocation): number {
   if (file === null || words.length > 1) return usage("check needs one FILE");
   const loaded = loadConfig(file);
   if ("config" in loaded) {
-    process.stdout.write(`${file}: no mistakes found\n`);
+    process.stdout.write(
+      `${file}: no mistakes found (whether its addresses and ports can be had, serve will tell)\n`,
+    );
     return 0;
   }
   process.stderr.write(loaded.text);

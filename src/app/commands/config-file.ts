@@ -36,7 +36,8 @@ export function configOrComplaint(file: string | null): Config | null {
   return null;
 }
 
-/** Where the data of this config lies. */
-export function dataDirOf(config: Config): string {
-  return config.data_dir ?? defaultDataDir(process.env);
+/** Where the data of this config lies, as an absolute path: a relative one starts at the config file's folder. */
+export function dataDirOf(config: Config, file: string | null): string {
+  if (config.data_dir === null) return defaultDataDir(process.env);
+  return file === null ? resolve(config.data_dir) : resolve(dirname(file), config.data_dir);
 }

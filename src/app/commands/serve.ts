@@ -2,7 +2,6 @@
 import { systemClock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { LineLog } from "../../base/log.ts";
-import type { Config } from "../../config/schema.ts";
 import { Appliance, StartError } from "../appliance.ts";
 import { VERSION } from "../version.ts";
 import type { Invocation } from "./commands.ts";
@@ -19,7 +18,7 @@ export async function serve({ words, config: file }: Invocation): Promise<number
   const { config } = loaded;
   const log = new LineLog(systemClock, (line) => void process.stdout.write(`${line}\n`), config.log);
   try {
-    const appliance = await Appliance.start(config, dataDirOf(config), log);
+    const appliance = await Appliance.start(config, dataDirOf(config, file), log);
     process.stdout.write(greeting(appliance, file));
     announce(log, appliance);
     await untilStopped(appliance, file);
@@ -75,20 +74,19 @@ function greeting(appliance: Appliance, file: string | null): string {
   const self = process.argv[1]?.endsWith("main.ts") ? "npm run sipedge --" : "sipedge";
   const option = file === null ? "" : ` --config ${file}`;
   const endpoints = appliance.transports.endpoints();
-  const host = hostOf(appliance.config, endpoints[0]?.sentBy ?? "this host");
+  const server = (endpoints.find((each) => !isLoopback(each.address)) ?? endpoints[0])?.sentBy ?? "this host";
+  const domain = appliance.config.domains[0];
   const users = appliance.users.list().length;
   return [
-    `sipedge ${VERSION}`,
+    `sipedge ${VERSION}, process ${process.pid} (kill -HUP ${process.pid} re-reads the config, kill ${process.pid} stops)`,
     `  listens on  ${endpoints.map((each) => `${each.transport} ${each.sentBy}`).join(", ")}`,
     `  status      ${appliance.apiUrl ?? "off (http.enabled = false)"}`,
     `  data        ${appliance.dataDir}`,
     `  config      ${file ?? "built-in defaults (give a file with --config FILE; see config/sipedge.toml)"}`,
     `  accounts    ${users === 0 ? `none yet; nobody can register. Add one:  ${self} user add alice${option}` : users}`,
-    `  try it      register a phone as alice at ${host} with that password, then:  ${self} status${option}`,
+    `  try it      a phone with server ${server}${domain === undefined ? "" : `, domain ${domain}`}, user and password of an account; then:  ${self} status${option}`,
     "",
   ].join("\n");
 }
 
-function hostOf(config: Config, sentBy: string): string {
-  return config.domains[0] ?? sentBy;
-}
+const isLoopback = (address: string): boolean => address === "::1" || address.startsWith("127.");

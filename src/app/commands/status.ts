@@ -22,9 +22,8 @@ export async function status({ words, config: file, url }: Invocation): Promise<
     process.stdout.write(statusText(state, registrations));
     return 0;
   } catch (error) {
-    process.stderr.write(
-      `sipedge: no answer from ${base}: ${error instanceof Error ? error.message : error}\n`,
-    );
+    process.stderr.write(`sipedge: ${complaint(base, error)}
+`);
     return 1;
   }
 }
@@ -33,6 +32,22 @@ async function ask(url: string, config: Config) {
   const headers: Record<string, string> =
     config.http.token === undefined ? {} : { authorization: `Bearer ${config.http.token}` };
   const response = await fetch(url, { headers, signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+  if (!response.ok) throw new Refused(response.status);
   return response.json();
+}
+
+class Refused extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`HTTP ${status}`);
+    this.status = status;
+  }
+}
+
+function complaint(base: string, error: unknown): string {
+  if (error instanceof Refused)
+    return error.status === 401
+      ? `${base} wants its http.token: give the config file that has it (--config FILE)`
+      : `${base} answers ${error.message}`;
+  return `nothing answers at ${base}: is sipedge running? One with a config of its own: status --config FILE`;
 }

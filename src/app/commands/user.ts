@@ -23,7 +23,7 @@ export async function user({ words, config: file, passwordStdin }: Invocation): 
   if (config === null) return 1;
   let opened: SqliteFile;
   try {
-    opened = new SqliteFile(dataDirOf(config), systemClock);
+    opened = new SqliteFile(dataDirOf(config, file), systemClock);
   } catch (error) {
     if (!(error instanceof StoreOpenError)) throw error;
     return complain(error.message);
@@ -31,7 +31,7 @@ export async function user({ words, config: file, passwordStdin }: Invocation): 
   try {
     const users = new SqliteUserStore(opened, { clock: systemClock, log: silentLog, users_max: USERS_MAX });
     users.setConfigUsers(configUsers(config));
-    return await act(users, action, name ?? "", config, passwordStdin);
+    return await act(users, action, name ?? "", config, passwordStdin, opened.path);
   } finally {
     opened.close();
   }
@@ -43,9 +43,10 @@ async function act(
   name: string,
   config: Config,
   passwordStdin: boolean,
+  path: string,
 ): Promise<number> {
   if (action === "list") return list(users.list(), realmOf(config));
-  if (action === "remove") return tell(users.remove(name), `user ${name} removed`);
+  if (action === "remove") return tell(users.remove(name), `user ${name} removed from ${path}`);
   const known = users.list().find((each) => each.name === name);
   if (known?.source === "config") return complain(`user ${name} is in the config file; change it there`);
   if (action === "add" && known)
@@ -53,9 +54,9 @@ async function act(
   if (action === "passwd" && !known)
     return complain(`there is no user ${name}; to add one: user add ${name}`);
   const password = await readPassword(name, passwordStdin);
-  if (password === null) return complain("the passwords differ, or there is none");
+  if (password === null) return complain("no password was given, or the two differ; nothing is stored");
   const realm = realmOf(config);
-  return tell(users.put(accountOf(name, realm, password)), `user ${name} stored (realm ${realm})`);
+  return tell(users.put(accountOf(name, realm, password)), `user ${name} stored in ${path} (realm ${realm})`);
 }
 
 function list(users: readonly User[], realm: string): number {
