@@ -61,7 +61,10 @@ export class ServerTransaction extends Transaction {
     if (!this.#reply.open && this.#route !== null) this.#reply = this.#route() ?? this.#reply;
     const input = status < 200 ? "send1xx" : status < 300 ? "send2xx" : "send300_699";
     this.step(input, bytes, null);
-    if (status >= 200) this.request = null;
+    if (status < 200) return;
+    this.request = null;
+    // A datagram brings no news of its fate: the user has nothing more to hear, and need not be kept for 64*T1.
+    if (this.method !== "INVITE" && !this.#reply.reliable) this.user = null;
   }
 
   /** The same request again. */
