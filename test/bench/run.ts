@@ -1,0 +1,155 @@
+#!/usr/bin/env bun
+/**
+ * `npm run bench`: CPU time per operation of sipedge beside Debian's Kamailio, on the same job, in one
+ * run, round by round in turn. Options: --only WORD, --rounds N, --short, --no-kamailio.
+ */
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
+import { calls, options as optionsLoad, registers } from "./load.ts";
+import type { Kind, Server, Wishes } from "./servers.ts";
+import { isInstalled, start } from "./servers.ts";
+
+const { values } = parseArgs({
+  args: process.argv.slice(2),
+  options: {
+    only: { type: "string" },
+    rounds: { type: "string" },
+    short: { type: "boolean" },
+    "no-kamailio": { type: "boolean" },
+  },
+});
+const ROUNDS = Number(values.rounds ?? (values.short ? 2 : 5));
+const SCALE = values.short ? 0.1 : 1;
+
+interface Job {
+  readonly name: string;
+  readonly operations: number;
+  readonly wishes: Wishes;
+  readonly run: (count: number) => Promise<void>;
+  /** Ratios to reach, against tlsf and default (docs/performance.md). */
+  readonly targets: readonly [number | null, number | null];
+}
+
+const PLAIN = { digest: false, durable: false };
+const JOBS: readonly Job[] = [
+  {
+    name: "call with Record-Route",
+    operations: 20_000,
+    wishes: PLAIN,
+    run: (n) => calls(n, false),
+    targets: [0.8, 0.25],
+  },
+  {
+    name: "REGISTER, durable here, in memory there",
+    operations: 60_000,
+    wishes: PLAIN,
+    run: (n) => registers(n, false),
+    targets: [1.3, 0.6],
+  },
+  {
+    name: "REGISTER with digest, durable here, in memory there",
+    operations: 60_000,
+    wishes: { digest: true, durable: false },
+    run: (n) => registers(n, true),
+    targets: [1.4, null],
+  },
+  {
+    name: "REGISTER, durable on both sides",
+    operations: 8_000,
+    wishes: { digest: false, durable: true },
+    run: (n) => registers(n, false),
+    targets: [0.12, null],
+  },
+  { name: "OPTIONS to itself", operations: 60_000, wishes: PLAIN, run: optionsLoad, targets: [null, null] },
+];
+
+const KINDS = (["sipedge", "kamailio tlsf", "kamailio default"] as const).filter(
+  (kind) => isInstalled(kind) && !(values["no-kamailio"] && kind !== "sipedge"),
+);
+
+const out = (line = ""): void => void process.stdout.write(`${line}\n`);
+const median = (numbers: readonly number[]): number =>
+  [...numbers].sort((a, b) => a - b)[numbers.length >> 1] ?? Number.NaN;
+
+/** CPU microseconds per operation, one number a round, the servers taking turns. */
+async function measure(job: Job): Promise<Map<Kind, number[]>> {
+  const operations = Math.round(job.operations * SCALE);
+  const samples = new Map<Kind, number[]>(KINDS.map((kind) => [kind, []]));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const kind of KINDS) {
+      const server = await start(kind, job.wishes);
+      try {
+        await job.run(Math.round(operations / 2)); // warm: compiled code, filled caches
+        const before = server.cpuMs();
+        await job.run(operations);
+        samples.get(kind)!.push(((server.cpuMs() - before) * 1000) / operations);
+      } finally {
+        await server.stop();
+      }
+    }
+  }
+  return samples;
+}
+
+function show(job: Job, samples: Map<Kind, number[]>): void {
+  const ours = median(samples.get("sipedge") ?? []);
+  const cells = KINDS.map((kind) => {
+    const all = samples.get(kind)!;
+    return `${median(all).toFixed(1)} (${Math.min(...all).toFixed(1)}–${Math.max(...all).toFixed(1)})`;
+  });
+  const ratios = (["kamailio tlsf", "kamailio default"] as const).map((kind, i) => {
+    const theirs = samples.get(kind);
+    if (theirs === undefined) return "–";
+    const ratio = ours / median(theirs);
+    const target = job.targets[i] ?? null;
+    return `${ratio.toFixed(2)}${target === null ? "" : ` (target ${target}: ${ratio <= target ? "met" : "missed"})`}`;
+  });
+  out(`| ${[job.name, ...cells, ...ratios].join(" | ")} |`);
+}
+
+/** Bytes per call that is set up and stands, right after 5,000 of them. */
+async function memoryPerCall(kind: Kind): Promise<number> {
+  const count = Math.round(5000 * Math.max(SCALE, 0.2));
+  const server = await start(kind, PLAIN);
+  try {
+    await calls(500, false);
+    await Bun.sleep(1000);
+    const before = server.memoryBytes();
+    await calls(count, true);
+    await Bun.sleep(2000);
+    return (server.memoryBytes() - before) / count;
+  } finally {
+    await server.stop();
+  }
+}
+
+async function idle(): Promise<void> {
+  const begun = performance.now();
+  const server: Server = await start("sipedge", PLAIN);
+  const first = performance.now() - begun;
+  await Bun.sleep(5000);
+  const before = server.cpuMs();
+  const seconds = values.short ? 5 : 30;
+  await Bun.sleep(seconds * 1000);
+  const cpu = (server.cpuMs() - before) / seconds;
+  out(
+    `idle: ${(server.memoryBytes() / 2 ** 20).toFixed(0)} MB anonymous memory, ${cpu.toFixed(2)} ms CPU per second, first answer within ${first.toFixed(0)} ms of the start`,
+  );
+  await server.stop();
+}
+
+out(
+  `${cpus()[0]?.model ?? "CPU"}, ${cpus().length} cores, Bun ${Bun.version}; CPU µs per operation, median of ${ROUNDS} rounds (least–most)`,
+);
+if (KINDS.length === 1)
+  out("Kamailio is not measured (apt-get install kamailio kamailio-sqlite-modules sqlite3)");
+out();
+out(`| ${["job", ...KINDS, "to tlsf", "to default"].join(" | ")} |`);
+out(`|${"---|".repeat(KINDS.length + 3)}`);
+for (const job of JOBS)
+  if (values.only === undefined || job.name.includes(values.only)) show(job, await measure(job));
+out();
+if (values.only === undefined || "memory".includes(values.only))
+  for (const kind of KINDS)
+    out(`memory per call held, ${kind}: ${((await memoryPerCall(kind)) / 1024).toFixed(1)} KB`);
+if (values.only === undefined || "idle".includes(values.only)) await idle();
