@@ -15,8 +15,10 @@ import type { StoreFailure } from "./store.ts";
 
 export const STORE_FILE_NAME = "sipedge.db";
 
-/** A lock that is held longer than this fails the write: the wait blocks the event loop. */
+/** A lock that is held longer than this fails the server's write: the wait blocks the event loop. */
 const BUSY_MS = 50;
+/** A command has nothing else to do than to wait. */
+const BUSY_OF_COMMANDS_MS = 10_000;
 /** While starting nobody waits for us. */
 const BUSY_AT_OPEN_MS = 2000;
 /** The file's write-ahead log is cut to this when it starts over. */
@@ -41,6 +43,7 @@ interface Handle {
 export class SqliteFile {
   readonly path: string;
   readonly #clock: Clock;
+  readonly #guest: boolean;
   readonly #reopened: ((how: Reopened) => void)[] = [];
   #handle: Handle | null;
   #stats: Stats;
@@ -48,13 +51,18 @@ export class SqliteFile {
   /** A reopening that failed half-way has made the file: the next one must not take it for somebody's. */
   #made = false;
 
-  /** Makes directory (0700) and file (0600) when missing. Throws StoreOpenError. */
-  constructor(data_dir: string, clock: Clock) {
+  /**
+   * Makes directory (0700) and file (0600) when missing. `guest`: a command beside a running server,
+   * which waits for locks and leaves the write-ahead log to its owner. Throws StoreOpenError.
+   */
+  constructor(data_dir: string, clock: Clock, { guest = false } = {}) {
     this.path = join(data_dir, STORE_FILE_NAME);
     this.#clock = clock;
+    this.#guest = guest;
     try {
       mkdirSync(data_dir, { recursive: true, mode: 0o700 });
-      this.#handle = openHandle(this.path, clock.wall(), BUSY_AT_OPEN_MS);
+      this.#handle = openHandle(this.path, clock.wall(), guest ? BUSY_OF_COMMANDS_MS : BUSY_AT_OPEN_MS);
+      if (!guest) this.#handle.db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
       this.#stats = statSync(this.path);
     } catch (error) {
       throw openError(error, this.path);
@@ -163,9 +171,9 @@ export class SqliteFile {
     return storeFailure(error, this.path);
   }
 
-  /** Checkpoints and closes; harmless when closed. */
+  /** Closes, the owner after a checkpoint; harmless when closed. */
   close(): void {
-    closeHandle(this.#handle);
+    closeHandle(this.#handle, this.#guest);
     this.#handle = null;
   }
 
@@ -190,7 +198,6 @@ function openHandle(path: string, wall_ms: number, busy_ms: number): Handle {
     db.run(`PRAGMA wal_autocheckpoint = ${WAL_AUTOCHECKPOINT_PAGES}`);
     checkIntegrity(db, path);
     migrate(db, wall_ms);
-    db.run(`PRAGMA busy_timeout = ${BUSY_MS}`);
     const orm = drizzle(db);
     const begin = db.prepare("BEGIN IMMEDIATE");
     const version = db.prepare("PRAGMA data_version");
@@ -215,10 +222,11 @@ function rollBack({ db, rollback }: Handle): void {
   }
 }
 
-function closeHandle(handle: Handle | null): void {
+function closeHandle(handle: Handle | null, guest = false): void {
   if (handle === null) return;
   try {
-    handle.db.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    // Truncating keeps writers out while the disk works: a guest must not do that to the server.
+    if (!guest) handle.db.run("PRAGMA wal_checkpoint(TRUNCATE)");
   } catch {
     // A full or failing disk: the log stays beside the database and is read at the next start.
   }

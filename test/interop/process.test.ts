@@ -1,6 +1,7 @@
 /**
  * The appliance as a process: how it starts, re-reads its config, stops, and shares its accounts.
  */
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -217,6 +218,21 @@ describe("interop: accounts from another process", () => {
       expect(await phone.register("alice", "a wrong one", edge.hostPort)).toStartWith("SIP/2.0 401 ");
     } finally {
       phone.close();
+      await edge.stop();
+    }
+  });
+
+  test("`user add` waits for whoever holds the database", async () => {
+    const edge = await Edge.start({ addresses: [EDGE] });
+    const other = new Database(join(edge.dir, "data", "sipedge.db"));
+    try {
+      other.run("BEGIN IMMEDIATE");
+      const added = edge.addUser("bob", "a long secret");
+      await Bun.sleep(700);
+      other.run("ROLLBACK");
+      await added;
+    } finally {
+      other.close(true);
       await edge.stop();
     }
   });

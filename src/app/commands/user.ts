@@ -23,7 +23,7 @@ export async function user({ words, config: file, passwordStdin }: Invocation): 
   if (config === null) return 1;
   let opened: SqliteFile;
   try {
-    opened = new SqliteFile(dataDirOf(config, file), systemClock);
+    opened = new SqliteFile(dataDirOf(config, file), systemClock, { guest: true });
   } catch (error) {
     if (!(error instanceof StoreOpenError)) throw error;
     return complain(error.message);
