@@ -1,9 +1,10 @@
 /**
  * Who may ask. With a token: whoever has it (RFC 6750 §2.1). Without one we listen on loopback only,
- * and what is left to fear is a web page in the owner's browser that made its own name point here
- * (DNS rebinding): it cannot hide that name from the Host header.
+ * and what is left to fear is a web page in the owner's browser: one that made its own name point here
+ * (DNS rebinding) cannot hide that name from the Host header, and one that writes tells its Origin.
  */
 import { isIP } from "node:net";
+import { Networks } from "../base/networks.ts";
 import type { ApiFailure } from "./failure.ts";
 
 export interface AccessRules {
@@ -15,6 +16,30 @@ export interface AccessRules {
 
 /** Judges a request's Authorization and Host. Null: welcome. */
 export type Access = (authorization: string | undefined, host: string | undefined) => ApiFailure | null;
+
+/** Who sent a request. */
+export interface Caller {
+  /** The address it came from; null when that is not known. */
+  readonly address: string | null;
+}
+
+/** Judges a request that changes something, after `Access` has welcomed it. Null: go on. */
+export type WriteAccess = (headers: Headers, caller: Caller) => ApiFailure | null;
+
+export function writeAccessBy({ token }: AccessRules): WriteAccess {
+  const loopback = new Networks(["127.0.0.0/8", "::1"]);
+  return (headers, { address }) => {
+    if (isForeign(headers.get("origin"), headers.get("host"))) return FOREIGN_ORIGIN;
+    const isNear = address !== null && loopback.has(address.replace(/^::ffff:(?=[0-9.]+$)/, ""));
+    return token !== null || isNear ? null : NOT_FROM_HERE;
+  };
+}
+
+/** Browsers name the page's site with every request that writes (Fetch §3.2); tools send none. */
+function isForeign(origin: string | null, host: string | null): boolean {
+  if (origin === null) return false;
+  return host === null || !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
+}
 
 export function accessBy(rules: AccessRules): Access {
   if (rules.token === null) {
@@ -51,6 +76,16 @@ const MISDIRECTED: ApiFailure = {
   status: 421,
   error: "misdirected",
   message: "Ask by address, as localhost, or by the name in http.address",
+};
+const FOREIGN_ORIGIN: ApiFailure = {
+  status: 403,
+  error: "foreign_origin",
+  message: "Pages of other sites change nothing here",
+};
+const NOT_FROM_HERE: ApiFailure = {
+  status: 403,
+  error: "not_local",
+  message: "Without http.token only this machine itself (loopback) can change something",
 };
 const NO_TOKEN: ApiFailure = {
   status: 401,

@@ -1,20 +1,22 @@
 /**
- * The HTTP API: routes behind one list of checks. Reads only; knows no socket, so that a test asks
- * it with `app.request()`.
+ * The HTTP API: routes behind one list of checks. Knows no socket, so that a test asks it with
+ * `app.request()`.
  */
 import { Hono } from "hono/tiny";
 import * as v from "valibot";
-import type { Access, AccessRules } from "./access.ts";
-import { accessBy } from "./access.ts";
+import type { Access, AccessRules, Caller, WriteAccess } from "./access.ts";
+import { accessBy, writeAccessBy } from "./access.ts";
+import { CHANGE_BYTES_MAX, CHANGE_TOO_LARGE, readBody } from "./body.ts";
 import type { ApiFailure } from "./failure.ts";
 import { failureResponse, jsonResponse } from "./failure.ts";
 import type { QuerySchema, Route } from "./routes.ts";
 import { isFailure, ROUTES } from "./routes.ts";
+import { BODIES } from "./schemas.ts";
 import type { ApiSources } from "./sources.ts";
 
 /** Longest URL, scheme and host included. */
 export const URL_CHARS_MAX = 4096;
-/** No request here has a use for a body; this much of one is overlooked. */
+/** Where a request has no use for a body, this much of one is overlooked. */
 export const BODY_BYTES_MAX = 1024;
 /** Requests answered at a time. */
 export const REQUESTS_MAX = 32;
@@ -29,12 +31,14 @@ const HEADERS: Readonly<Record<string, string>> = {
 
 /** Answers requests; a Hono app, of which nothing else is needed. */
 export interface Api {
-  fetch(request: Request): Response | Promise<Response>;
-  request(path: string, init?: RequestInit): Response | Promise<Response>;
+  /** Without `caller` nobody knows where it came from. */
+  fetch(request: Request, caller?: Caller): Response | Promise<Response>;
+  request(path: string, init?: RequestInit, caller?: Caller): Response | Promise<Response>;
 }
 
 export function createApi(sources: ApiSources, rules: AccessRules): Api {
-  const app = new Hono();
+  const app = new Hono<{ Bindings: Partial<Caller> }>();
+  const mayWrite = writeAccessBy(rules);
   const gate = new Gate(accessBy(rules));
   const opens = new Set(ROUTES.filter((route) => route.open).map((route) => route.path));
   app.use("*", async (c, next) => {
@@ -53,12 +57,20 @@ export function createApi(sources: ApiSources, rules: AccessRules): Api {
       gate.leave();
     }
   });
-  for (const route of ROUTES) {
-    const path = route.path.replace(/\{(\w+)\}/, ":$1");
-    app.get(path, async (c) =>
-      respond(sources, route, c.req.query(), Object.values<string>(c.req.param())[0] ?? ""),
-    );
-    app.all(path, () => failureResponse(WRONG_METHOD));
+  for (const [path, routes] of Map.groupBy(ROUTES, (route) => route.path.replace(/\{(\w+)\}/, ":$1"))) {
+    for (const route of routes) {
+      app.on(route.method.toUpperCase(), path, async (c) => {
+        const parameter = Object.values<string>(c.req.param())[0] ?? "";
+        const caller = { address: c.env?.address ?? null };
+        return respond(sources, mayWrite, route, {
+          request: c.req.raw,
+          query: c.req.query(),
+          parameter,
+          caller,
+        });
+      });
+    }
+    app.all(path, () => failureResponse(wrongMethod(routes)));
   }
   app.notFound(() => failureResponse(NOT_FOUND));
   app.onError((error) => {
@@ -68,15 +80,27 @@ export function createApi(sources: ApiSources, rules: AccessRules): Api {
   return app;
 }
 
+/** A request that has found its route. */
+interface Routed {
+  readonly request: Request;
+  readonly query: Record<string, string>;
+  readonly parameter: string;
+  readonly caller: Caller;
+}
+
 async function respond(
   sources: ApiSources,
+  mayWrite: WriteAccess,
   route: Route,
-  raw: Record<string, string>,
-  parameter: string,
+  { request, query: raw, parameter, caller }: Routed,
 ): Promise<Response> {
+  const refusal = route.method === "get" ? null : mayWrite(request.headers, caller);
+  if (refusal !== null) return failureResponse(refusal);
   const query = route.query === null ? null : readQuery(route.query, raw);
   if (query !== null && isFailure(query)) return failureResponse(query);
-  const reply = await route.reply(sources, query, parameter);
+  const body = route.body === null ? null : await readBody(request, BODIES[route.body], sources.clock);
+  if (body !== null && isFailure(body)) return failureResponse(body);
+  const reply = await route.reply(sources, { query, parameter, body, caller });
   if ("error" in reply) return failureResponse(reply);
   if ("text" in reply) return new Response(reply.text, { headers: { "content-type": reply.type } });
   return jsonResponse(reply.json, reply.status);
@@ -104,11 +128,11 @@ class Gate {
   }
 
   /** Null: inside, until `leave`. */
-  enter({ url, headers }: Request): ApiFailure | null {
+  enter({ method, url, headers }: Request): ApiFailure | null {
     const failure =
       this.#access(headers.get("authorization") ?? undefined, headers.get("host") ?? undefined) ?? // first: a stranger learns nothing else
       (url.length > URL_CHARS_MAX ? URL_TOO_LONG : null) ??
-      (hasLargeBody(headers) ? BODY_TOO_LARGE : null) ??
+      this.#largeBody(method, url, headers) ??
       (this.#inside >= REQUESTS_MAX ? TOO_MANY : null);
     if (failure === null) this.#inside++;
     return failure;
@@ -117,18 +141,36 @@ class Gate {
   leave(): void {
     this.#inside--;
   }
+
+  #largeBody(method: string, url: string, headers: Headers): ApiFailure | null {
+    const length = Number(headers.get("content-length") ?? 0);
+    if (takesBody(method, new URL(url).pathname)) return length > CHANGE_BYTES_MAX ? CHANGE_TOO_LARGE : null;
+    return headers.has("transfer-encoding") || length > BODY_BYTES_MAX ? BODY_TOO_LARGE : null;
+  }
 }
 
-function hasLargeBody(headers: Headers): boolean {
-  return headers.has("transfer-encoding") || Number(headers.get("content-length") ?? 0) > BODY_BYTES_MAX;
+const BODY_ROUTES = ROUTES.filter((route) => route.body !== null).map(({ method, path }) => ({
+  method: method.toUpperCase(),
+  path: new RegExp(`^${path.replace(/\{\w+\}/, "[^/]+")}$`),
+}));
+
+function takesBody(method: string, path: string): boolean {
+  return BODY_ROUTES.some((route) => route.method === method && route.path.test(path));
 }
 
-const WRONG_METHOD: ApiFailure = {
-  status: 405,
-  error: "method_not_allowed",
-  message: "This can only be read: GET or HEAD",
-  headers: { allow: "GET, HEAD" },
-};
+function wrongMethod(routes: readonly Route[]): ApiFailure {
+  const methods = routes.flatMap(({ method }) =>
+    method === "get" ? ["GET", "HEAD"] : [method.toUpperCase()],
+  );
+  const isReadOnly = methods.length === 2;
+  return {
+    status: 405,
+    error: "method_not_allowed",
+    message: isReadOnly ? "This can only be read: GET or HEAD" : `This takes ${methods.join(", ")}`,
+    headers: { allow: methods.join(", ") },
+  };
+}
+
 const NOT_FOUND: ApiFailure = {
   status: 404,
   error: "not_found",
@@ -147,7 +189,7 @@ const URL_TOO_LONG: ApiFailure = {
 const BODY_TOO_LARGE: ApiFailure = {
   status: 413,
   error: "content_too_large",
-  message: "No request here has a use for a body",
+  message: "This request has no use for a body",
 };
 const TOO_MANY: ApiFailure = {
   status: 503,

@@ -4,7 +4,7 @@
 import { toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
 import type { Route } from "./routes.ts";
 import { ROUTES } from "./routes.ts";
-import { SCHEMAS } from "./schemas.ts";
+import { BODIES, SCHEMAS } from "./schemas.ts";
 
 /** Of the API, not of the appliance: changes when an answer loses or changes something. */
 const API_VERSION = "1";
@@ -12,8 +12,13 @@ const API_VERSION = "1";
 const FAILURES: Readonly<Record<number, string>> = {
   400: "A parameter is wrong",
   401: "A token is configured, and this request has not got it",
+  403: "Only this machine changes something where no token is configured, and no page of another site does",
   404: "No such thing",
+  408: "The body did not arrive in time",
+  413: "The body is too large",
+  415: "The body is not declared to be JSON",
   421: "No token is configured, and the Host header is a name that is not ours",
+  503: "The store does not take changes; the error says why",
 };
 
 const refTo = (name: string) => ({ $ref: `#/components/schemas/${name}` });
@@ -27,16 +32,25 @@ export function openapiDocument() {
       version: API_VERSION,
       summary: "How the appliance is and what it is doing",
       description:
-        "Everything here only reads. Answers may gain keys at any time; keys that are there keep their meaning.",
+        "GET only reads; what PUT and DELETE answer with 200 is on disk. Answers may gain keys at any time; keys that are there keep their meaning.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     security: [{ token: [] }, {}],
-    paths: Object.fromEntries(ROUTES.map((route) => [route.path, { get: operation(route) }])),
+    paths: Object.fromEntries(
+      [...Map.groupBy(ROUTES, ({ path }) => path)].map(([path, routes]) => [
+        path,
+        Object.fromEntries(routes.map((route) => [route.method, operation(route)])),
+      ]),
+    ),
     components: {
-      schemas: toJsonSchemaDefs(SCHEMAS, {
-        target: "draft-2020-12",
-        overrideRef: ({ referenceId }) => refTo(referenceId).$ref,
-      }),
+      schemas: toJsonSchemaDefs(
+        { ...SCHEMAS, ...BODIES },
+        {
+          target: "draft-2020-12",
+          ignoreActions: ["check"], // said in words by the descriptions
+          overrideRef: ({ referenceId }) => refTo(referenceId).$ref,
+        },
+      ),
       securitySchemes: {
         token: {
           type: "http",
@@ -55,16 +69,22 @@ export function openapiText(): string {
 
 function operation(route: Route) {
   return {
-    operationId: operationId(route.path),
+    operationId: operationId(route),
     summary: route.summary,
     ...(route.open ? { security: [] } : {}),
     parameters: [...pathParameters(route), ...queryParameters(route)],
+    ...(route.body === null
+      ? {}
+      : { requestBody: { required: true, content: { "application/json": { schema: refTo(route.body) } } } }),
     responses: { ...answers(route), ...failures(route) },
   };
 }
 
-/** `/v1/registrations/{aor}` is `v1_registrations_aor`. */
-const operationId = (path: string): string => path.match(/\w+/g)?.join("_") ?? "root";
+/** GET of `/v1/registrations/{aor}` is `v1_registrations_aor`; other methods stand in front. */
+function operationId({ method, path }: Route): string {
+  const words = path.match(/\w+/g) ?? ["root"];
+  return (method === "get" ? words : [method, ...words]).join("_");
+}
 
 function answers(route: Route) {
   if (route.textType !== undefined) {

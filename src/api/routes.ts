@@ -2,11 +2,13 @@
  * Every route in one literal list: what `createApi` serves and what `/openapi.json` describes.
  */
 import type * as v from "valibot";
+import type { Caller } from "./access.ts";
 import type { ApiFailure } from "./failure.ts";
+import { deleteForwarding, forwardsView, putForwarding, userForwarding } from "./forwarding.ts";
 import { METRICS_TYPE, metricsText } from "./prometheus.ts";
 import { readiness } from "./readiness.ts";
 import { aorRegistrationsView, registrationsView } from "./registrations-view.ts";
-import type { Answer, SchemaName } from "./schemas.ts";
+import type { Answer, BODIES, BodyName, SchemaName } from "./schemas.ts";
 import { LIMIT_DEFAULT, LimitQuery, PageQuery, RegistrationsQuery } from "./schemas.ts";
 import { shownText } from "./shown-text.ts";
 import type { ApiSources } from "./sources.ts";
@@ -25,7 +27,18 @@ export interface TextReply {
 }
 export type Reply = JsonReply | TextReply | ApiFailure;
 
+/** What a request asks, checked against the route's schemas. */
+export interface Asked {
+  readonly query: unknown;
+  /** The path parameter, decoded. */
+  readonly parameter: string;
+  readonly body: unknown;
+  readonly caller: Caller;
+}
+
 export interface Route {
+  /** All but `get` change something. */
+  readonly method: "get" | "put" | "delete";
   /** In the manner of OpenAPI: a path parameter in braces. */
   readonly path: string;
   readonly summary: string;
@@ -33,6 +46,8 @@ export interface Route {
   readonly parameter?: string;
   /** Null: whatever the query says is not looked at. */
   readonly query: QuerySchema | null;
+  /** Null: it takes no body. */
+  readonly body: BodyName | null;
   /** Every JSON answer by its status; a route without one answers with text. */
   readonly answers: Readonly<Record<number, SchemaName>>;
   /** Of a route that answers with text. */
@@ -41,14 +56,16 @@ export interface Route {
   readonly failures: readonly number[];
   /** Answered to everybody, whatever the access rules say. */
   readonly open: boolean;
-  /** `query` has passed the schema; `parameter` is the path parameter, decoded. */
-  reply(sources: ApiSources, query: unknown, parameter: string): Reply | Promise<Reply>;
+  reply(sources: ApiSources, asked: Asked): Reply | Promise<Reply>;
 }
 
+const USER_NAME = "The user's name";
 const TEXT_TYPE = "text/plain; charset=utf-8";
 
 export const ROUTES: readonly Route[] = [
   {
+    method: "get",
+    body: null,
     path: "/healthz",
     summary: "Whether the process runs",
     query: null,
@@ -59,6 +76,8 @@ export const ROUTES: readonly Route[] = [
     reply: () => ({ text: "ok\n", type: TEXT_TYPE }),
   },
   {
+    method: "get",
+    body: null,
     path: "/readyz",
     summary: "Whether calls and registrations are taken, and if not, why",
     query: null,
@@ -71,6 +90,8 @@ export const ROUTES: readonly Route[] = [
     },
   },
   {
+    method: "get",
+    body: null,
     path: "/metrics",
     summary: "Counters and gauges for Prometheus",
     query: null,
@@ -81,6 +102,8 @@ export const ROUTES: readonly Route[] = [
     reply: (sources) => ({ text: metricsText(sources), type: METRICS_TYPE }),
   },
   {
+    method: "get",
+    body: null,
     path: "/openapi.json",
     summary: "This description",
     query: null,
@@ -128,6 +151,32 @@ export const ROUTES: readonly Route[] = [
     failures: [400],
     reply: (sources, { limit = LIMIT_DEFAULT, cursor }) => usersView(sources, limit, cursor) ?? BAD_CURSOR,
   }),
+  json("/v1/forwards", "Forwards", {
+    summary: "Users whose calls go elsewhere",
+    query: PageQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT, cursor }) => forwardsView(sources, limit, cursor) ?? BAD_CURSOR,
+  }),
+  json("/v1/users/{name}/forwarding", "UserForwarding", {
+    summary: "Where calls to a user go instead",
+    parameter: USER_NAME,
+    failures: [404],
+    reply: (sources, _query, name) => userForwarding(sources, name),
+  }),
+  change("put", "/v1/users/{name}/forwarding", "UserForwarding", {
+    summary: "Stores where calls to a user go instead, in place of all that held before",
+    parameter: USER_NAME,
+    body: "NewForwarding",
+    failures: [400, 404, 408, 413, 415, 503],
+    reply: (sources, name, rules, { address }) => putForwarding(sources, name, rules, address),
+  }),
+  change("delete", "/v1/users/{name}/forwarding", "UserForwarding", {
+    summary: "Forgets what is stored; what the config says holds again",
+    parameter: USER_NAME,
+    body: null,
+    failures: [404, 503],
+    reply: (sources, name, _none, { address }) => deleteForwarding(sources, name, address),
+  }),
 ];
 
 const BAD_CURSOR: ApiFailure = {
@@ -157,6 +206,8 @@ function json<N extends SchemaName, Q extends QuerySchema>(
   },
 ): Route {
   return {
+    method: "get",
+    body: null,
     path,
     summary: route.summary,
     ...(route.parameter === undefined ? {} : { parameter: route.parameter }),
@@ -164,8 +215,43 @@ function json<N extends SchemaName, Q extends QuerySchema>(
     answers: { 200: name },
     failures: route.failures ?? [],
     open: false,
-    async reply(sources, query, parameter) {
+    async reply(sources, { query, parameter }) {
       const answer = await route.reply(sources, query as v.InferOutput<Q>, parameter);
+      return isFailure(answer) ? answer : { status: 200, json: answer };
+    },
+  };
+}
+
+/** A route that changes something and answers 200 with the JSON of that name. */
+function change<N extends SchemaName, B extends BodyName | null>(
+  method: "put" | "delete",
+  path: string,
+  name: N,
+  route: {
+    readonly summary: string;
+    readonly parameter: string;
+    readonly body: B;
+    readonly failures: readonly number[];
+    reply(
+      sources: ApiSources,
+      parameter: string,
+      body: B extends BodyName ? v.InferOutput<(typeof BODIES)[B]> : null,
+      caller: Caller,
+    ): Answer<N> | ApiFailure;
+  },
+): Route {
+  return {
+    method,
+    path,
+    summary: route.summary,
+    parameter: route.parameter,
+    query: null,
+    body: route.body,
+    answers: { 200: name },
+    failures: [...route.failures, 403],
+    open: false,
+    reply(sources, { parameter, body, caller }) {
+      const answer = route.reply(sources, parameter, body as never, caller);
       return isFailure(answer) ? answer : { status: 200, json: answer };
     },
   };

@@ -1,8 +1,14 @@
 /**
- * The shape of every JSON answer, as valibot schemas. The views' types and `/openapi.json` are made
+ * The shape of every JSON answer and body, as valibot schemas. The views' types and `/openapi.json` are made
  * from them. Keys in snake_case, times RFC 3339, durations and sizes with their unit in the key.
  */
 import * as v from "valibot";
+import {
+  checkAfter,
+  checkDestination,
+  NO_ANSWER_AFTER_S_MAX,
+  NO_ANSWER_AFTER_S_MIN,
+} from "../location/forwards.ts";
 
 const text = (what: string) => v.pipe(v.string(), v.description(what));
 const time = (what: string) => v.pipe(v.string(), v.isoTimestamp(), v.description(what));
@@ -47,6 +53,10 @@ const Reload = v.object({
   last_at: time("When the config file was last read again"),
   ok: yes("Whether it was taken over"),
   errors: v.pipe(v.array(v.string()), v.description("Its mistakes; the state before stays in force")),
+  restart_needed: v.pipe(
+    v.array(v.string()),
+    v.description("Keys that changed since the start and count only after a restart"),
+  ),
 });
 
 const Status = v.object({
@@ -150,9 +160,91 @@ const User = v.object({
   source: v.pipe(v.picklist(["config", "store"]), v.description("Where the user is kept")),
   realm: text("The realm the hashes were made for"),
   disabled: yes("Known, but refused"),
+  forwarding: yes("Some rule of /v1/users/{name}/forwarding is set"),
 });
 
 const Users = v.object({ users: v.array(User), next_cursor: cursor });
+
+/** What each rule of a user says (RFC 5359 §2.7 to §2.9). */
+const RULES = {
+  always: "Where all calls go",
+  busy: "Where calls go when the phones are busy",
+  no_answer: "Where calls go when nobody picks up",
+  not_registered: "Where calls go when no phone is registered",
+  unreachable: "Where calls go when the registered phones cannot be reached",
+} as const;
+const AFTER = "How long the phones ring before no_answer applies; null: as the config says";
+
+const rule = (what: string) => v.nullable(text(`${what}: a user or group here or a sip: URI; null: no rule`));
+
+const forwardRules = {
+  always: rule(RULES.always),
+  busy: rule(RULES.busy),
+  no_answer: rule(RULES.no_answer),
+  not_registered: rule(RULES.not_registered),
+  unreachable: rule(RULES.unreachable),
+  no_answer_after_s: v.nullable(count(AFTER)),
+};
+
+const keptIn = v.picklist(["config", "store"]);
+
+const Forwarding = v.object({
+  user: v.string(),
+  source: v.pipe(keptIn, v.description("Where the rules are kept; stored ones replace those of the config")),
+  ...forwardRules,
+});
+
+const Forwards = v.object({ forwards: v.array(Forwarding), next_cursor: cursor });
+
+const UserForwarding = v.object({
+  user: v.string(),
+  source: v.pipe(v.nullable(keptIn), v.description("Where the rules are kept; null: there are none")),
+  ...forwardRules,
+  warnings: v.pipe(
+    v.array(v.string()),
+    v.description("What will not do what was meant, like a destination that is nobody here now"),
+  ),
+});
+
+const newRule = (what: string) =>
+  v.optional(
+    v.nullable(
+      v.pipe(
+        v.string("a text or null is needed"),
+        v.check(
+          (given) => checkDestination(given) === null,
+          ({ input }) => checkDestination(input) ?? "",
+        ),
+        v.description(`${what}: a user or group here or a sip: URI; null or absent: no rule`),
+      ),
+    ),
+    null,
+  );
+
+const NewForwarding = v.strictObject({
+  always: newRule(RULES.always),
+  busy: newRule(RULES.busy),
+  no_answer: newRule(RULES.no_answer),
+  not_registered: newRule(RULES.not_registered),
+  unreachable: newRule(RULES.unreachable),
+  no_answer_after_s: v.optional(
+    v.nullable(
+      v.pipe(
+        v.number("a number or null is needed"),
+        v.check(
+          (given) => checkAfter(given) === null,
+          ({ input }) => checkAfter(input) ?? "",
+        ),
+        v.description(`${AFTER}; ${NO_ANSWER_AFTER_S_MIN} to ${NO_ANSWER_AFTER_S_MAX}`),
+      ),
+    ),
+    null,
+  ),
+});
+
+/** What requests bring, by the name each has in the OpenAPI document. */
+export const BODIES = { NewForwarding } as const;
+export type BodyName = keyof typeof BODIES;
 
 /** By the name each has in the OpenAPI document. */
 export const SCHEMAS = {
@@ -171,6 +263,9 @@ export const SCHEMAS = {
   Flows,
   User,
   Users,
+  Forwarding,
+  Forwards,
+  UserForwarding,
 } as const;
 
 export type SchemaName = keyof typeof SCHEMAS;

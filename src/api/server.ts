@@ -1,11 +1,12 @@
 /** The API's own socket: HTTP on one address and port. */
 import { hostPort } from "../base/flow.ts";
-import { BODY_BYTES_MAX } from "./api.ts";
+import type { Caller } from "./access.ts";
+import { CHANGE_BYTES_MAX } from "./body.ts";
 import { failureResponse } from "./failure.ts";
 
 /** Answers requests: what `createApi` gives. */
 export interface Answering {
-  fetch(request: Request): Response | Promise<Response>;
+  fetch(request: Request, caller: Caller): Response | Promise<Response>;
 }
 
 export interface ApiServer {
@@ -37,8 +38,9 @@ export function serveApi(app: Answering, address: string, port: number): ApiServ
       development: false, // its error pages would show source code
       reusePort: false, // without development it is on, and two processes would share the port unseen
       idleTimeout: IDLE_S,
-      maxRequestBodySize: BODY_BYTES_MAX,
-      fetch: (request) => answering.fetch(withHost(request)),
+      maxRequestBodySize: CHANGE_BYTES_MAX, // the API itself allows less where no body is wanted
+      fetch: (request, socket) =>
+        answering.fetch(withHost(request), { address: socket.requestIP(request)?.address ?? null }),
       error: () =>
         failureResponse({ status: 500, error: "internal", message: "This is a mistake in sipedge" }),
     });

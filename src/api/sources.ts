@@ -1,11 +1,12 @@
 /**
- * What the API reads. `app` implements it; every function answers at once with a plain snapshot and
- * must not throw. Nothing here changes anything.
+ * What the API reads, and the one thing it changes: forwarding. `app` implements it; every function
+ * answers at once with a plain snapshot and must not throw.
  */
 import type { Clock } from "../base/clock.ts";
 import type { LocalEndpoint } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
@@ -18,6 +19,8 @@ export interface ReloadSnapshot {
   readonly ok: boolean;
   /** Why the old state stays, one sentence each with its key path; empty when `ok`. */
   readonly errors: readonly string[];
+  /** Key paths that changed since the start and count only after a restart. */
+  readonly restart_needed: readonly string[];
 }
 
 export interface ApplianceSnapshot {
@@ -51,6 +54,9 @@ export interface ApiSources {
   readonly metrics: Metrics;
   readonly store: LocationStore;
   readonly users: UserStore;
+  readonly forwards: ForwardStore;
+  /** Whether a group of that name is configured. */
+  isGroup(name: string): boolean;
   appliance(): ApplianceSnapshot;
   process(): ProcessSnapshot;
   /** How many run: asked for often, so it must cost nothing. */

@@ -4,8 +4,8 @@ import type { Answer } from "./schemas.ts";
 import type { ApiSources, ReloadSnapshot } from "./sources.ts";
 import { rfc3339 } from "./time.ts";
 
-/** Most mistakes of a config file that are listed. */
-const RELOAD_ERRORS_MAX = 100;
+/** Most mistakes, and most keys, of a config file that are listed. */
+const RELOAD_ROWS_MAX = 100;
 
 export function statusView(sources: ApiSources): Answer<"Status"> {
   const { clock, store } = sources;
@@ -57,6 +57,7 @@ function reloadState(reload: ReloadSnapshot | null): Answer<"Reload"> | null {
   return {
     last_at: rfc3339(reload.at_ms),
     ok: reload.ok,
-    errors: reload.errors.slice(0, RELOAD_ERRORS_MAX),
+    errors: reload.errors.slice(0, RELOAD_ROWS_MAX),
+    restart_needed: reload.restart_needed.slice(0, RELOAD_ROWS_MAX),
   };
 }

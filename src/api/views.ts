@@ -1,6 +1,7 @@
 /** `/v1/transactions`, `/v1/flows` and `/v1/users`: snapshots as JSON. */
 import type { TransportName } from "../base/flow.ts";
 import { hostPort } from "../base/flow.ts";
+import { FORWARD_KEYS } from "../location/forwards.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
 import { cursorOf, placeOf } from "./paging.ts";
 import type { Answer } from "./schemas.ts";
@@ -47,6 +48,11 @@ function connection(row: ConnectionSnapshot): Answer<"Connection"> {
   };
 }
 
+function isForwarded({ forwards }: ApiSources, user: string): boolean {
+  const rules = forwards.rulesOf(user);
+  return rules !== null && FORWARD_KEYS.some((key) => rules[key] !== null);
+}
+
 /** Names and where they come from; the hashes stay where they are. Null when the cursor is none of ours. */
 export function usersView(
   sources: ApiSources,
@@ -64,6 +70,7 @@ export function usersView(
       source,
       realm,
       disabled: disabled ?? false,
+      forwarding: isForwarded(sources, name),
     })),
     next_cursor: last === undefined ? null : cursorOf(last.name),
   };

@@ -15,8 +15,10 @@ import { diffConfig, RESTART_KEYS } from "../config/diff.ts";
 import type { Config } from "../config/schema.ts";
 import { SystemResolver } from "../dns/system-resolver.ts";
 import type { Binding } from "../location/binding.ts";
+import { FORWARDS_MAX } from "../location/forwards.ts";
 import { StoreOpenError } from "../location/sqlite-errors.ts";
 import { SqliteFile } from "../location/sqlite-file.ts";
+import { SqliteForwardStore } from "../location/sqlite-forwards.ts";
 import { SqliteStore } from "../location/sqlite-store.ts";
 import { SqliteUserStore } from "../location/sqlite-users.ts";
 import type { BindingEventKind } from "../location/store.ts";
@@ -47,9 +49,12 @@ export class Appliance {
   readonly dataDir: string;
   readonly store: SqliteStore;
   readonly users: SqliteUserStore;
+  readonly forwards: SqliteForwardStore;
   readonly transports: NetTransports;
   readonly core: Core;
   config: Config;
+  /** What it was started with: keys that need a restart still have these values. */
+  readonly #startConfig: Config;
   reload: ReloadSnapshot | null = null;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
@@ -59,6 +64,7 @@ export class Appliance {
     const metrics = this.metrics;
     const clock = systemClock;
     this.config = config;
+    this.#startConfig = config;
     this.dataDir = dataDir;
     this.log = log;
     const file = new SqliteFile(dataDir, clock);
@@ -67,6 +73,7 @@ export class Appliance {
     this.store.watch((kind, binding) => this.#tell(kind, binding));
     this.users = new SqliteUserStore(file, { clock, log, users_max: USERS_MAX });
     this.users.setConfigUsers(configUsers(config));
+    this.forwards = new SqliteForwardStore(file, { clock, log, forwards_max: FORWARDS_MAX });
     const receiver: Receiver = {
       message: (bytes, flow) => this.core.receiver.message(bytes, flow),
       broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
@@ -80,6 +87,7 @@ export class Appliance {
       transports: this.transports,
       store: this.store,
       users: this.users,
+      forwards: this.forwards,
       resolver: new SystemResolver(),
       tokenKey: secretKey(dataDir, "dialog", dice),
       config,
@@ -126,7 +134,7 @@ export class Appliance {
     this.users.setConfigUsers(configUsers(next));
     this.core.configure(next);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
-    const late = changed.filter((path) => RESTART_KEYS.includes(path));
+    const late = this.#restartNeeded();
     if (late.length > 0) this.log.warn("restart-needed", { keys: late.join(",") });
     this.#warnOfOldRealms();
     return [];
@@ -134,8 +142,13 @@ export class Appliance {
 
   /** Says how a re-reading went, for the log and the status API. */
   reloaded(errors: readonly string[]): void {
-    this.reload = { at_ms: systemClock.wall(), ok: errors.length === 0, errors };
+    const restart_needed = this.#restartNeeded();
+    this.reload = { at_ms: systemClock.wall(), ok: errors.length === 0, errors, restart_needed };
     for (const error of errors) this.log.error("config-refused", { error });
+  }
+
+  #restartNeeded(): readonly string[] {
+    return diffConfig(this.#startConfig, this.config).filter((path) => RESTART_KEYS.includes(path));
   }
 
   /** Stops cleanly: no new work, running transactions finish or time out within `shutdown.drain_s`. */

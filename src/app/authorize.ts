@@ -33,6 +33,8 @@ export interface AuthorizeRooms {
   readonly authenticator: Authenticator;
   readonly domains: Domains;
   readonly trusted: Networks;
+  readonly emergencyNetworks: Networks;
+  readonly isEmergency: (user: string) => boolean;
   readonly acceptForeignCallers: boolean;
 }
 
@@ -51,7 +53,7 @@ export function authorize(
     const inside = insideDialog(ends, source, trusted);
     if (inside !== null) return inside;
   }
-  if (trusted) return ANYWHERE;
+  if (trusted || isCallForHelp(rooms, request, source, routing)) return ANYWHERE;
   const from = parseNameAddr(request.text(H.From) ?? "");
   if (from instanceof ParseError)
     return { status: 400, reason: `Malformed From (${from.code})`, section: "RFC 3261 §16.3 step 1" };
@@ -88,6 +90,18 @@ function provenCaller(
     return { status: 407, reason: verdict.cause, section: "RFC 3261 §22.3", headers: verdict.challenge };
   if (caller === null || userOfAor(caller) !== verdict.user) return NOT_YOUR_FROM;
   return ANYWHERE;
+}
+
+/** RFC 6881 §9: somebody on our premises who dials for help is not asked who it is. */
+function isCallForHelp(rooms: AuthorizeRooms, request: SipMessage, source: Flow, routing: Routing): boolean {
+  const { user } = routing.uri;
+  return (
+    request.method === "INVITE" &&
+    user !== null &&
+    rooms.isEmergency(user) &&
+    isForUs(rooms, routing) &&
+    rooms.emergencyNetworks.has(source.remoteAddress)
+  );
 }
 
 function isForUs(rooms: AuthorizeRooms, routing: Routing): boolean {

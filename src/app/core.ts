@@ -14,20 +14,24 @@ import type { Config } from "../config/schema.ts";
 import type { Resolver } from "../dns/locate.ts";
 import { Locator } from "../dns/locate.ts";
 import { Domains } from "../location/domains.ts";
+import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import { Edits } from "../message/edits.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { RouteTokens } from "../nat/route-token.ts";
-import type { ProxyLimits } from "../proxy/proxy.ts";
+import type { ProxyRules } from "../proxy/proxy.ts";
 import { StatefulProxy } from "../proxy/proxy.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
+import { Sender } from "../proxy/sender.ts";
+import { StatelessProxy } from "../proxy/stateless.ts";
 import { Registrar } from "../registrar/registrar.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import { Answers } from "./answers.ts";
+import { ConfigDirectory } from "./directory.ts";
 import { Intake } from "./intake.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
@@ -40,6 +44,7 @@ export interface CoreParts {
   readonly transports: Transports;
   readonly store: LocationStore;
   readonly users: UserStore;
+  readonly forwards: ForwardStore;
   readonly resolver: Resolver;
   /** 32 secret bytes for dialog tokens, the same after a restart. */
   readonly tokenKey: Uint8Array;
@@ -55,6 +60,7 @@ export class Core implements TransactionUser {
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
   readonly #nonces: Nonces;
+  readonly #directory: ConfigDirectory;
   #config: Config;
   #endpoints: readonly LocalEndpoint[];
 
@@ -74,8 +80,11 @@ export class Core implements TransactionUser {
       user: this,
       timers: config.timers,
       transactionsMax: config.limits.transactions_max,
+      transactionsPerSourceMax: config.limits.transactions_per_source_max,
+      isExempt: (address) => this.#rooms.trusted.has(address),
+      matchCallId: config.limits.match_call_id,
     });
-    this.#intake = new Intake({ scanner, layer: this.layer, answers, metrics, log });
+    this.#intake = new Intake({ scanner, layer: this.layer, answers, metrics, log, limits: config.limits });
     this.receiver = this.#intake;
     this.#endpoints = transports.endpoints();
     this.domains.configure(config.domains, this.#endpoints);
@@ -87,21 +96,29 @@ export class Core implements TransactionUser {
       accounts: (name) => this.#account(name),
       metrics,
     });
+    this.#directory = new ConfigDirectory(parts, config);
     const tokens = new RouteTokens(parts.tokenKey);
+    const { store } = parts;
+    const { domains } = this;
+    const sender = new Sender({
+      transports,
+      locator: new Locator(parts.resolver, metrics),
+      tokens,
+      edits,
+      isTrusted: (address) => this.#rooms.trusted.has(address),
+    });
     const proxy = new StatefulProxy({
       dice,
       metrics,
       transports,
       layer: this.layer,
-      domains: this.domains,
-      store: parts.store,
-      locator: new Locator(parts.resolver, metrics),
-      tokens,
+      sender,
+      domains,
+      store,
       edits,
-      knowsUser: (user) => parts.users.find(user) !== null,
-      isTrusted: (address) => this.#rooms.trusted.has(address),
+      directory: this.#directory,
       refuse: (transaction, refusal) => answers.refuse(transaction, refusal),
-      limits: proxyLimits(config),
+      rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
     this.#rooms = {
@@ -109,6 +126,7 @@ export class Core implements TransactionUser {
       authenticator,
       domains: this.domains,
       proxy,
+      stateless: new StatelessProxy({ metrics, transports, domains, store, tokens, edits, sender }),
       registrar: new Registrar({
         clock,
         metrics,
@@ -119,8 +137,11 @@ export class Core implements TransactionUser {
       tokens,
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
+      emergencyNetworks: new Networks(config.emergency.networks),
+      isEmergency: (user) => this.#directory.emergency(user) !== null,
       draining: false,
     };
+    this.#rooms.registrar.onChange = (aor, before, after) => proxy.registered(aor, before, after);
   }
 
   /** Takes over a changed config; running transactions keep the timers they have. */
@@ -128,13 +149,18 @@ export class Core implements TransactionUser {
     this.#config = config;
     this.layer.timers = config.timers;
     this.layer.transactionsMax = config.limits.transactions_max;
+    this.layer.transactionsPerSourceMax = config.limits.transactions_per_source_max;
+    this.layer.matchCallId = config.limits.match_call_id;
+    this.#intake.limits = config.limits;
     this.#nonces.lifetimeMs = config.auth.nonce_lifetime_s * 1000;
     const { authenticator, proxy, registrar } = this.#rooms;
     authenticator.realm = realmOf(config);
     authenticator.algorithms = config.auth.algorithms;
-    proxy.limits = proxyLimits(config);
+    proxy.rules = proxyRules(config);
+    this.#directory.configure(config);
     registrar.limits = config.registrar;
     this.#rooms.trusted = new Networks(config.auth.trusted_networks);
+    this.#rooms.emergencyNetworks = new Networks(config.emergency.networks);
     this.#rooms.acceptForeignCallers = config.calls.accept_foreign_callers;
     this.#endpoints = [];
     this.#followEndpoints();
@@ -199,7 +225,7 @@ export class Core implements TransactionUser {
   }
 
   strayResponse(response: SipMessage): void {
-    this.#rooms.proxy.strayResponse(response);
+    this.#rooms.stateless.strayResponse(response);
   }
 
   /** An account whose stored hash was made for another realm proves nothing here. */
@@ -214,10 +240,22 @@ export function realmOf(config: Config): string {
   return config.auth.realm ?? config.domains[0] ?? "sipedge";
 }
 
-function proxyLimits(config: Config): ProxyLimits {
+function proxyRules({ calls, limits, timers }: Config): ProxyRules {
   return {
-    branches_max: config.limits.branches_max,
-    timer_c_ms: config.timers.timer_c_s * 1000,
-    cancel_wait_ms: 64 * config.timers.t1_ms,
+    branches_max: limits.branches_max,
+    timer_c_ms: timers.timer_c_s * 1000,
+    no_reply_ms: (timers.no_reply_s ?? timers.timer_c_s) * 1000, // Timer B comes first by default
+    restart_on_higher: timers.restart_timer_c === "higher",
+    invite_lifetime_ms: timers.invite_lifetime_s * 1000,
+    cancel_wait_ms: 64 * timers.t1_ms,
+    hunt_ms: calls.hunt_s * 1000,
+    no_answer_ms: calls.no_answer_s * 1000,
+    forwards_max: calls.forwards_max,
+    decline_ends_search: calls.decline_ends_search,
+    follow_redirects: calls.follow_redirects,
+    early_media: calls.early_media,
+    late_forking: calls.late_forking,
+    history_info: calls.history_info,
+    diversion: calls.diversion,
   };
 }

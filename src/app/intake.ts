@@ -17,15 +17,30 @@ import type { Via } from "../message/via.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { Answers } from "./answers.ts";
 
+/** What one message may have; named as in [limits]. */
+export interface MessageLimits {
+  /** A message that came in a datagram; the transports bound those on streams. */
+  readonly datagram_bytes_max: number;
+  /** Start line and header fields together, with the empty line. */
+  readonly headers_bytes_max: number;
+  /** One header field, folded lines and line end with it. */
+  readonly header_line_bytes_max: number;
+  /** The Request-URI. */
+  readonly uri_bytes_max: number;
+}
+
 export interface IntakeRooms {
   readonly scanner: Scanner;
   readonly layer: TransactionLayer;
   readonly answers: Answers;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Absent: nothing but what the transports bound. */
+  readonly limits?: MessageLimits;
 }
 
 export class Intake implements Receiver {
+  limits: MessageLimits;
   readonly #rooms: IntakeRooms;
   readonly #requests = new Map<string, Counter>();
   readonly #responses: Counter[] = [];
@@ -33,6 +48,7 @@ export class Intake implements Receiver {
 
   constructor(rooms: IntakeRooms) {
     this.#rooms = rooms;
+    this.limits = rooms.limits ?? UNBOUNDED;
     const { metrics } = rooms;
     for (const method of [...METHODS, "other"])
       this.#requests.set(
@@ -90,9 +106,21 @@ export class Intake implements Receiver {
     (this.#requests.get(request.method) ?? this.#requests.get("other"))?.inc();
     const { via, cseq } = request;
     if (!isAnswerable(request)) return this.#drop("request_unanswerable");
-    const refusal = this.#mistake(request, via, cseq);
+    const refusal = this.#oversize(request, flow) ?? this.#mistake(request, via, cseq);
     if (refusal === null) this.#rooms.layer.receiveRequest(request, via as Via, cseq as CSeq, flow);
     else this.#rooms.answers.refuseStateless(request, flow, refusal);
+  }
+
+  /** A message beyond its limits: what its sender is told; null when it is within them. */
+  #oversize(message: SipMessage, flow: Flow): Refusal | null {
+    const limit = oversize(message, flow, this.limits);
+    if (limit === null) return null;
+    this.#rooms.metrics
+      .counter("sipedge_messages_oversized_total", "Messages refused or dropped for their size, by limit", {
+        limit,
+      })
+      .inc();
+    return TOO_LARGE[limit];
   }
 
   /** What a request needs to be answered and matched at all; anything else is judged later. */
@@ -113,6 +141,7 @@ export class Intake implements Receiver {
   #response(response: SipMessage, flow: Flow): void {
     this.#responses[Math.floor(response.status / 100)]?.inc();
     const { via, cseq } = response;
+    if (this.#oversize(response, flow) !== null) return this.#drop("response_oversized");
     if (response.fault !== null) return this.#drop("response_malformed");
     if (via === null || via instanceof ParseError) return this.#drop("response_without_via");
     if (cseq instanceof ParseError) return this.#drop("response_without_cseq");
@@ -124,6 +153,49 @@ export class Intake implements Receiver {
       .counter("sipedge_messages_dropped_total", "Messages nobody could be answered for", { reason })
       .inc();
   }
+}
+
+const UNBOUNDED: MessageLimits = {
+  datagram_bytes_max: Number.POSITIVE_INFINITY,
+  headers_bytes_max: Number.POSITIVE_INFINITY,
+  header_line_bytes_max: Number.POSITIVE_INFINITY,
+  uri_bytes_max: Number.POSITIVE_INFINITY,
+};
+
+const TOO_LARGE: Readonly<Record<keyof MessageLimits, Refusal>> = {
+  datagram_bytes_max: {
+    status: 513,
+    reason: "The datagram is larger than limits.datagram_bytes_max",
+    section: "RFC 3261 §21.5.7",
+  },
+  headers_bytes_max: {
+    status: 513,
+    reason: "The header fields are larger than limits.headers_bytes_max",
+    section: "RFC 3261 §21.5.7",
+  },
+  uri_bytes_max: {
+    status: 414,
+    reason: "The Request-URI is longer than limits.uri_bytes_max",
+    section: "RFC 3261 §21.4.12",
+  },
+  header_line_bytes_max: {
+    status: 400,
+    reason: "A header field is longer than limits.header_line_bytes_max",
+    section: "RFC 3261 §21.4.1",
+  },
+};
+
+/** The first limit that the message is beyond; null when there is none. */
+function oversize(message: SipMessage, flow: Flow, limits: MessageLimits): keyof MessageLimits | null {
+  if (!flow.reliable && message.bytes.length > limits.datagram_bytes_max) return "datagram_bytes_max";
+  const headers = message.bodyStart - message.start;
+  if (headers > limits.headers_bytes_max) return "headers_bytes_max";
+  if (message.isRequest && message.uriEnd - message.uriStart > limits.uri_bytes_max) return "uri_bytes_max";
+  if (headers <= limits.header_line_bytes_max) return null;
+  for (let line = 0; line < message.count; line++)
+    if (message.lineEnd(line) - message.lineStart(line) > limits.header_line_bytes_max)
+      return "header_line_bytes_max";
+  return null;
 }
 
 const NEEDED = [H.From, H.To, H.CallId] as const;

@@ -17,6 +17,7 @@ import { detectLoop, loopHash } from "../proxy/loop.ts";
 import type { StatefulProxy } from "../proxy/proxy.ts";
 import type { Routing } from "../proxy/route.ts";
 import { preprocessRoute } from "../proxy/route.ts";
+import type { StatelessProxy } from "../proxy/stateless.ts";
 import { checkHops, validate } from "../proxy/validate.ts";
 import type { Registrar } from "../registrar/registrar.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
@@ -29,9 +30,14 @@ export interface ChainRooms {
   readonly authenticator: Authenticator;
   readonly domains: Domains;
   readonly proxy: StatefulProxy;
+  readonly stateless: StatelessProxy;
   readonly registrar: Registrar;
   readonly tokens: RouteTokens;
   trusted: Networks;
+  /** From where a call for help needs no password. */
+  emergencyNetworks: Networks;
+  /** Whether a call to this user part is a call for help. */
+  readonly isEmergency: (user: string) => boolean;
   acceptForeignCallers: boolean;
   /** Set while the appliance stops: no new work is taken. */
   draining: boolean;
@@ -197,7 +203,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     permit: admission.permit,
     peer: admission.peer,
   };
-  if (transaction === null) rooms.proxy.forwardAck(admitted);
+  if (transaction === null) rooms.stateless.forwardAck(admitted);
   else rooms.proxy.forward(transaction, admitted);
   return "done";
 }

@@ -8,13 +8,15 @@ import { realmOf } from "./core.ts";
 import { COMMIT, VERSION } from "./version.ts";
 
 export function apiSources(appliance: Appliance): ApiSources {
-  const { log, metrics, store, users, transports, core } = appliance;
+  const { log, metrics, store, users, forwards, transports, core } = appliance;
   return {
     clock: systemClock,
     log,
     metrics,
     store,
     users,
+    forwards,
+    isGroup: (name) => appliance.config.group.some((group) => group.name === name),
     appliance: () => ({
       version: VERSION,
       commit: COMMIT,

@@ -38,6 +38,8 @@ function warnings({ reasons, store, reload }: Answer<"Status">): string[] {
     );
     lines.push(...reload.errors.flatMap((error) => wrapped(error, "      ", "        ")));
   }
+  if (reload !== null && reload.restart_needed.length > 0)
+    lines.push(...warning(`changed, but only after a restart: ${reload.restart_needed.join(", ")}`));
   return lines;
 }
 

@@ -46,6 +46,11 @@ export class TimerWheel {
     this.#tick = Math.floor(clock.now() / SLOT_MS);
   }
 
+  /** Monotonic milliseconds, as deadlines are counted. */
+  now(): number {
+    return this.#clock.now();
+  }
+
   /** How many timers are running. */
   get size(): number {
     return this.#count;

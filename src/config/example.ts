@@ -45,7 +45,9 @@ function entriesText({ name, keys, entries, entriesAreDefault }: SectionFacts): 
       const isNew = !explained.has(key.name);
       if (value === undefined) {
         const isShownNowhere = !entries.some((other) => other[key.name] !== undefined);
-        return isLast && isShownNowhere ? [explanation(key), `#${assignment(key.name, key.example)}`] : [];
+        return isLast && isShownNowhere
+          ? [explanation(key), `#${assignment(key.name, key.example ?? key.fallback)}`]
+          : [];
       }
       explained.add(key.name);
       return [isNew ? explanation(key) : "", `${off}${assignment(key.name, value)}`];

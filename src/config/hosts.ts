@@ -67,3 +67,15 @@ function ipv4Of(mapped: string): string {
     .map((group) => Number.parseInt(group, 16));
   return [high >> 8, high & 255, low >> 8, low & 255].join(".");
 }
+
+const SIP_URI =
+  /^sips?:(?:(?:[A-Za-z0-9_.!~*'()&=+$,;?/-]|%[0-9A-Fa-f]{2})+@)?([^@;?<>" ]+)((?:;[A-Za-z0-9_.!~*'%+-]+(?:=[A-Za-z0-9_.!~*'%+:[\]/-]+)?)*)$/i;
+const SIP_URI_CHARS_MAX = 256;
+
+/** Whether it is a sip: or sips: URI that can be called: no headers, no method (RFC 3261 §19.1.1, Table 1). */
+export function isSipUri(text: string): boolean {
+  const parts = SIP_URI.exec(text);
+  if (parts === null || text.length > SIP_URI_CHARS_MAX || /;method(=|;|$)/i.test(parts[2] ?? ""))
+    return false;
+  return isHostPort(parts[1] ?? "");
+}

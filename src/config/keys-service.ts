@@ -1,25 +1,13 @@
 /**
- * Keys about people and calls: [auth], [[user]], [registrar] and [calls].
+ * Keys about people: [auth], [[user]] and [registrar].
  */
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
-import {
-  integer,
-  listOf,
-  SECRET_CHARS_MAX,
-  secret,
-  section,
-  sections,
-  someOf,
-  text,
-  truth,
-} from "./kinds.ts";
+import { USER_NAME, USER_NAME_ALLOWED, userCallKeys } from "./keys-calls.ts";
+import { integer, listOf, SECRET_CHARS_MAX, secret, section, sections, someOf, text } from "./kinds.ts";
 
 const USERS_MAX = 100_000;
 const REALM_CHARS_MAX = 128;
-
-/** RFC 3261 §25.1 user, without escapes: a name has one spelling. */
-const USER_NAME = /^[A-Za-z0-9._~!*'()&=+$,;?/-]{1,64}$/;
 
 export const auth = section(
   { does: "Who has to prove who they are." },
@@ -78,7 +66,7 @@ export const user = sections(
     ],
   },
   {
-    name: text((name) => USER_NAME.test(name), "1..64 of A-Z a-z 0-9 . _ ~ ! * ' ( ) & = + $ , ; ? / -", {
+    name: text((name) => USER_NAME.test(name), USER_NAME_ALLOWED, {
       does: "The part before the @: alice, or an extension like 201.",
       without: "an account without a name cannot be called",
     }),
@@ -113,6 +101,7 @@ export const user = sections(
         },
       ),
     ),
+    ...userCallKeys,
   },
 );
 
@@ -150,21 +139,6 @@ export const registrar = section(
         start: true,
       }),
       10,
-    ),
-  },
-);
-
-export const calls = section(
-  { does: "Who may call." },
-  {
-    accept_foreign_callers: v.optional(
-      truth({
-        does:
-          "Whether calls to our users are taken, without a password, from senders outside our domains and " +
-          "trusted networks. It never lets them call anybody else through us.",
-        without: "true: anybody on the internet can make the phones ring",
-      }),
-      false,
     ),
   },
 );

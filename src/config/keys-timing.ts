@@ -2,7 +2,7 @@
  * Keys about time and room: [timers], [limits] and [shutdown].
  */
 import * as v from "valibot";
-import { integer, section } from "./kinds.ts";
+import { integer, oneOf, section, truth } from "./kinds.ts";
 
 export const timers = section(
   { does: "The timers of RFC 3261 §17. Both ends of a line must agree on T1, T2 and T4: leave them alone." },
@@ -30,10 +30,37 @@ export const timers = section(
     ),
     timer_c_s: v.optional(
       integer(10, 3600, "seconds", {
-        does: "Timer C: how long a call may ring without a word. RFC 3261 §16.6 asks for more than 180.",
+        does:
+          "Timer C: how long a call may ring without a word. RFC 3261 §16.6 asks for more than 180. " +
+          "(Kamailio: fr_inv_timer)",
         without: "a callee's device that died while ringing holds the call for ever",
       }),
-      180,
+      181,
+    ),
+    restart_timer_c: v.optional(
+      oneOf(["each", "higher"], {
+        does:
+          "What starts Timer C anew: each provisional answer but 100 (RFC 3261 §16.7 step 2), or only one with a " +
+          "higher status than those before. (Kamailio: restart_fr_on_each_reply = 1, 0)",
+        without: "each: a phone that repeats 180 for ever rings until invite_lifetime_s",
+      }),
+      "each",
+    ),
+    no_reply_s: v.exactOptional(
+      integer(1, 600, "seconds", {
+        does: "How long a phone may stay silent before it counts as unreachable. (Kamailio: fr_timer)",
+        without: "it is 64 * T1: 32 seconds",
+        example: 10,
+      }),
+    ),
+    invite_lifetime_s: v.optional(
+      integer(20, 7200, "seconds", {
+        does:
+          "How long one call may be sought in all, whoever rings, is forwarded to or repeats 180. " +
+          "(Kamailio: max_inv_lifetime)",
+        without: "shorter than timer_c_s: this ends calls first",
+      }),
+      300,
     ),
   },
 );
@@ -48,12 +75,58 @@ export const limits = section(
       }),
       65_535,
     ),
+    datagram_bytes_max: v.optional(
+      integer(1300, 65_535, "bytes", {
+        does: "The largest message over UDP; a larger request is answered 513, a larger response dropped.",
+        without: "a large message needs many fragments, and one lost fragment loses it all",
+      }),
+      65_535,
+    ),
+    headers_bytes_max: v.optional(
+      integer(1000, 1_048_576, "bytes", {
+        does: "Start line and header fields of a message together; more is answered 513.",
+        without: "one message could keep the appliance busy with thousands of lines",
+      }),
+      32_768,
+    ),
+    header_line_bytes_max: v.optional(
+      integer(256, 1_048_576, "bytes", {
+        does: "One header field; a longer one is answered 400. A signed Identity has about 1000 bytes.",
+        without: "phones and proxies behind this one would get lines that they cannot hold",
+      }),
+      8192,
+    ),
+    uri_bytes_max: v.optional(
+      integer(64, 65_535, "bytes", {
+        does: "The Request-URI; a longer one is answered 414.",
+        without: "as with header_line_bytes_max",
+      }),
+      2048,
+    ),
     transactions_max: v.optional(
       integer(100, 10_000_000, "transactions", {
         does: "Requests under way at once, about 500 bytes each; one more is answered 503.",
         without: "a flood of requests would fill the memory",
       }),
       100_000,
+    ),
+    transactions_per_source_max: v.optional(
+      integer(10, 10_000_000, "transactions", {
+        does:
+          "Requests of one address under way at once; one more is answered 503. Does not hold for " +
+          "auth.trusted_networks. A transaction lives for half a minute: 20000 are 100 calls a second.",
+        without: "one address could take up all of transactions_max",
+      }),
+      20_000,
+    ),
+    match_call_id: v.optional(
+      truth({
+        does:
+          "Whether a response must also have the Call-ID of its request; one that does not is dropped. " +
+          "(Kamailio: callid_matching)",
+        without: "false: the branch, which nobody can guess, is enough, as RFC 3261 §17.1.3 has it",
+      }),
+      false,
     ),
     branches_max: v.optional(
       integer(1, 60, "targets", {

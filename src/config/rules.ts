@@ -2,7 +2,7 @@
  * Rules between keys. A rule judges only values that are right by themselves, so that no mistake is
  * told twice.
  */
-import { canonicalAddress, isLoopback } from "./hosts.ts";
+import { canonicalAddress, isAddress, isLoopback } from "./hosts.ts";
 import type { KeyPath } from "./key-path.ts";
 import type { Mistake } from "./mistakes.ts";
 import { HIDDEN, NOTHING } from "./mistakes.ts";
@@ -28,6 +28,8 @@ const RULES: readonly Rule[] = [
   queueHoldsOneMessage,
   listenersOnce,
   namesOnce,
+  groupNamesOnce,
+  calledDomainsAreOurs,
   oneProofPerUser,
   secondHashBesideFirst,
   everyUserHasAnAlgorithm,
@@ -94,6 +96,31 @@ function namesOnce({ user = [] }: Draft<Config>, tell: Tell): void {
     if (other === undefined) first.set(name, index);
     else tell(["user", index, "name"], JSON.stringify(name), `each name once: user[${other}] has it already`);
   }
+}
+
+/** Who is dialled is a user or a group, not both. */
+function groupNamesOnce({ user = [], group = [] }: Draft<Config>, tell: Tell): void {
+  const first = new Map<string, string>();
+  for (const [index, entry] of user.entries()) if (entry?.name) first.set(entry.name, `user[${index}]`);
+  for (const [index, entry] of group.entries()) {
+    const name = entry?.name;
+    if (name === undefined) continue;
+    const other = first.get(name);
+    if (other === undefined) first.set(name, `group[${index}]`);
+    else tell(["group", index, "name"], JSON.stringify(name), `each name once: ${other} has it already`);
+  }
+}
+
+function calledDomainsAreOurs({ domains, called_domain: called = [] }: Draft<Config>, tell: Tell): void {
+  if (domains === undefined) return;
+  const ours = new Set(domains.map((name) => name?.toLowerCase()));
+  for (const [index, entry] of called.entries())
+    if (entry?.name !== undefined && !isAddress(entry.name) && !ours.has(entry.name.toLowerCase()))
+      tell(
+        ["called_domain", index, "name"],
+        JSON.stringify(entry.name),
+        "one of domains, or an address of this machine",
+      );
 }
 
 function oneProofPerUser({ user = [] }: Draft<Config>, tell: Tell): void {

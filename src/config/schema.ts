@@ -4,8 +4,9 @@
  */
 import * as v from "valibot";
 import { isHost } from "./hosts.ts";
+import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
-import { auth, calls, registrar, user } from "./keys-service.ts";
+import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";
 import { integer, listOf, oneOf, section, text } from "./kinds.ts";
 
@@ -73,6 +74,9 @@ export const ConfigSchema = v.strictObject({
   user: v.optional(user, []),
   registrar: v.optional(registrar, {}),
   calls: v.optional(calls, {}),
+  called_domain: v.optional(calledDomain, []),
+  group: v.optional(group, []),
+  emergency: v.optional(emergency, {}),
   log: v.optional(log, {}),
   timers: v.optional(timers, {}),
   limits: v.optional(limits, {}),

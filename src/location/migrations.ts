@@ -4,6 +4,7 @@
  */
 import type { Database } from "bun:sqlite";
 import bindingsAndUsers from "../../migrations/0001-bindings-and-users.sql" with { type: "text" };
+import forwards from "../../migrations/0002-forwards.sql" with { type: "text" };
 
 export interface Migration {
   /** The file's name without `.sql`. */
@@ -12,7 +13,10 @@ export interface Migration {
 }
 
 /** In the order they run. A released one never changes. */
-export const MIGRATIONS: readonly Migration[] = [{ name: "0001-bindings-and-users", sql: bindingsAndUsers }];
+export const MIGRATIONS: readonly Migration[] = [
+  { name: "0001-bindings-and-users", sql: bindingsAndUsers },
+  { name: "0002-forwards", sql: forwards },
+];
 
 /** The database knows migrations that this version does not. */
 export class NewerDatabaseError extends Error {

@@ -46,6 +46,16 @@ export const users = sqliteTable("users", {
   disabled: integer({ mode: "boolean" }).notNull(),
 });
 
+export const forwards = sqliteTable("forwards", {
+  user: text().primaryKey().notNull(),
+  always: text(),
+  busy: text(),
+  no_answer: text(),
+  not_registered: text(),
+  unreachable: text(),
+  no_answer_after_s: integer(),
+});
+
 export const meta = sqliteTable("meta", {
   name: text().primaryKey().notNull(),
   value: blob({ mode: "buffer" }).notNull(),

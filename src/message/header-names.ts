@@ -33,6 +33,8 @@ export const H = {
   Reason: 26,
   Event: 27,
   Subject: 28,
+  HistoryInfo: 29,
+  Diversion: 30,
 } as const;
 
 export type HeaderId = (typeof H)[keyof typeof H];
@@ -64,6 +66,8 @@ const NAMES: readonly (readonly [HeaderId, ...string[]])[] = [
   [H.RetryAfter, "Retry-After"],
   [H.Date, "Date"],
   [H.Reason, "Reason"],
+  [H.HistoryInfo, "History-Info"],
+  [H.Diversion, "Diversion"],
   [H.Event, "Event", "o"],
   [H.Subject, "Subject", "s"],
 ];

@@ -1,6 +1,6 @@
 /**
- * One branch of a forwarded request: its target, its client transaction, Timer C, and a CANCEL that
- * may have to wait (RFC 3261 §9.1, §16.6 steps 7 to 11, §16.8).
+ * One branch of a forwarded request: its target, its client transaction, how long it may ring, and a
+ * CANCEL that may have to wait (RFC 3261 §9.1, §16.6 steps 7 to 11, §16.8).
  */
 import type { Flow } from "../base/flow.ts";
 import type { TimerOwner, Timer as WheelTimer } from "../base/timers.ts";
@@ -9,31 +9,41 @@ import { cancelFor } from "../message/derive.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { ClientTransaction, ClientUser } from "../transaction/client-transaction.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
-import type { Final } from "./responses.ts";
+import type { Final, Outcome } from "./responses.ts";
+import { outcomeOf } from "./responses.ts";
 import type { Target } from "./targets.ts";
 
 /** What a branch tells its response context. */
 export interface BranchUser {
   /** A provisional answer other than 100, or a 2xx (each one that arrives). */
   passed(branch: Branch, response: SipMessage): void;
-  /** The branch is over without a 2xx. Called once. */
+  /** The branch is over without a 2xx, or is given up. Called once. */
   ended(branch: Branch, final: Final): void;
 }
 
 export interface BranchTimers {
   readonly timer_c_ms: number;
+  /** How long an INVITE may stay without any answer. */
+  readonly no_reply_ms: number;
+  /** Only a higher provisional status than before starts Timer C anew. */
+  readonly restart_on_higher: boolean;
   /** How long after a CANCEL the final answer may take (§9.1: 64*T1). */
   readonly cancel_wait_ms: number;
 }
 
 export class Branch implements ClientUser, TimerOwner {
   readonly target: Target;
+  /** Its share of Max-Breadth (RFC 5393 §5.3.3). */
+  readonly breadth: number;
   readonly #layer: TransactionLayer;
   readonly #user: BranchUser;
   readonly #timers: BranchTimers;
+  /** `wheel.now()` at which it is given up, whatever comes. */
+  readonly #deadline: number;
   #transaction: ClientTransaction | null = null;
   #timer: WheelTimer | null = null;
-  #provisional = false;
+  /** The highest provisional status so far; 0 before the first. */
+  #provisional = 0;
   /** Header lines of the CANCEL to send; null: none is wanted. */
   #cancel: readonly string[] | null = null;
   #cancelSent = false;
@@ -42,11 +52,20 @@ export class Branch implements ClientUser, TimerOwner {
   /** Whether a 2xx came. */
   accepted = false;
 
-  constructor(target: Target, layer: TransactionLayer, user: BranchUser, timers: BranchTimers) {
+  constructor(
+    target: Target,
+    breadth: number,
+    layer: TransactionLayer,
+    user: BranchUser,
+    timers: BranchTimers,
+    deadline: number,
+  ) {
     this.target = target;
+    this.breadth = breadth;
     this.#layer = layer;
     this.#user = user;
     this.#timers = timers;
+    this.#deadline = deadline;
   }
 
   /** Whether an answer is still to come. */
@@ -54,19 +73,24 @@ export class Branch implements ClientUser, TimerOwner {
     return this.final === null && !this.accepted;
   }
 
+  /** Whether its request is out and has no final answer yet, be it given up or not. */
+  get running(): boolean {
+    return this.#transaction !== null && !this.accepted;
+  }
+
   /** Sends the copy. A branch that was cancelled before it had a place to go ends instead. */
   send(bytes: Buffer, method: string, branch: string, flow: Flow): void {
     if (this.final !== null) return;
     if (method === "INVITE") {
       this.#timer = new Timer(this);
-      this.#layer.wheel.set(this.#timer, "C", this.#timers.timer_c_ms);
+      this.#wait(this.#timers.no_reply_ms);
     }
     this.#transaction = this.#layer.send(bytes, method, branch, flow, this);
   }
 
   /** Ends it before anything was sent: no place to send to, or sending is not allowed. */
-  fail(status: number, reason: string): void {
-    this.#end({ status, response: null, reason });
+  fail(status: number, reason: string, outcome: Outcome): void {
+    this.#end({ status, response: null, reason, outcome });
   }
 
   /**
@@ -76,49 +100,64 @@ export class Branch implements ClientUser, TimerOwner {
   cancel(headers: readonly string[]): void {
     if (!this.pending || this.#cancel !== null) return;
     this.#cancel = headers;
-    if (this.#transaction === null) this.fail(487, "Cancelled before it was sent");
-    else if (this.#provisional) this.#sendCancel();
+    if (this.#transaction === null) this.fail(487, "Cancelled before it was sent", "other");
+    else if (this.#provisional > 0) this.#sendCancel();
   }
 
   answered(transaction: ClientTransaction, response: SipMessage): void {
     const { status } = response;
-    if (status < 200) {
-      this.#provisional = true;
-      // §16.7 step 2: each provisional but 100 starts Timer C anew.
-      if (status > 100 && this.#timer !== null && !this.#cancelSent)
-        this.#layer.wheel.set(this.#timer, "C", this.#timers.timer_c_ms);
-      if (this.#cancel !== null && !this.#cancelSent) this.#sendCancel();
-      if (status > 100 && this.pending) this.#user.passed(this, response);
-    } else if (status < 300) {
+    if (status < 200) this.#rings(status, response);
+    else if (status < 300) {
       this.accepted = true;
       this.#stopTimer();
       this.#user.passed(this, response);
       if (transaction.method !== "INVITE") this.#transaction = null;
-    } else this.#end({ status, response, reason: response.reason });
+    } else this.#end({ status, response, reason: response.reason, outcome: outcomeOf(status) });
+  }
+
+  #rings(status: number, response: SipMessage): void {
+    const first = this.#provisional === 0;
+    const higher = status > this.#provisional;
+    if (higher) this.#provisional = status;
+    // §16.7 step 2: each provisional but 100 starts Timer C anew.
+    if (this.pending && (first || (status > 100 && (higher || !this.#timers.restart_on_higher))))
+      this.#wait(this.#timers.timer_c_ms);
+    if (this.#cancel !== null && !this.#cancelSent) this.#sendCancel();
+    if (status > 100 && this.pending) this.#user.passed(this, response);
   }
 
   timedOut(): void {
-    this.#end({ status: 408, response: null, reason: "No answer (Timer B or F)" });
+    this.#end({ status: 408, response: null, reason: "No answer (Timer B or F)", outcome: "unreachable" });
   }
 
   transportFailed(): void {
-    this.#end({ status: 503, response: null, reason: "The connection failed" }); // §16.9
+    this.#end({ status: 503, response: null, reason: "The connection failed", outcome: "unreachable" }); // §16.9
   }
 
-  /** Timer C (§16.8): CANCEL when a provisional came, else as if 408 had come. Or the CANCEL had no effect. */
   timerFired(timer: WheelTimer): void {
-    if (timer.letter === "C" && this.#provisional && !this.#cancelSent) {
-      this.#cancel ??= [];
-      this.#sendCancel();
-      return;
-    }
+    if (timer.letter !== "cancel_wait") return this.#giveUp();
     const transaction = this.#transaction;
-    this.#end({
-      status: 408,
-      response: null,
-      reason: timer.letter === "C" ? "Timer C" : "No answer to CANCEL",
-    });
+    this.#end({ status: 408, response: null, reason: "No answer to CANCEL", outcome: "no_answer" });
     transaction?.abandon();
+  }
+
+  /**
+   * Timer C (§16.8), no reply at all, or the end of its ring time: it counts as 408 from now on, and a
+   * CANCEL goes out, when a provisional came or as soon as one comes. A 2xx that crosses it still counts.
+   */
+  #giveUp(): void {
+    this.#cancel ??= [];
+    const rang = this.#provisional > 0;
+    if (rang && !this.#cancelSent) this.#sendCancel();
+    const reason = rang ? "Nobody answered in time" : "No reply at all";
+    this.#tell({ status: 408, response: null, reason, outcome: rang ? "no_answer" : "unreachable" });
+  }
+
+  /** Starts the timer anew, never beyond the deadline. */
+  #wait(ms: number): void {
+    if (this.#timer === null || this.#cancelSent) return;
+    const { wheel } = this.#layer;
+    wheel.set(this.#timer, "C", Math.max(0, Math.min(ms, this.#deadline - wheel.now())));
   }
 
   #sendCancel(): void {
@@ -133,7 +172,11 @@ export class Branch implements ClientUser, TimerOwner {
   #end(final: Final): void {
     this.#stopTimer();
     this.#transaction = null;
-    if (this.final !== null || this.accepted) return;
+    this.#tell(final);
+  }
+
+  #tell(final: Final): void {
+    if (!this.pending) return;
     this.final = final;
     this.#user.ended(this, final);
   }

@@ -10,6 +10,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { stampVia } from "../message/stamp.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
+import type { Retarget } from "./retarget.ts";
 import type { Routing } from "./route.ts";
 import { editRoute } from "./route.ts";
 
@@ -39,6 +40,8 @@ export interface Copy {
   readonly breadth: number;
   /** Whether the target is one of our own phones or trusted peers. */
   readonly calleeIsOurs: boolean;
+  /** What it tells of forwards; null: nothing. */
+  readonly retarget: Retarget | null;
 }
 
 /** Methods that begin a dialog: we stay in its path (§16.6 step 4). */
@@ -66,6 +69,7 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   if (copy.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, copy.requestUri); // step 2
   editMaxForwards(edits, request);
   editMaxBreadth(edits, request, copy.breadth);
+  if (copy.retarget !== null) editRetarget(edits, request, copy.retarget);
   for (const line of forwarding.spentLines) edits.remove(request.lineStart(line), request.lineEnd(line));
   if (copy.flow.reliable && request.find(H.ContentLength) < 0)
     edits.insert(endOfHeaders(request), `Content-Length: ${request.bodyEnd - request.bodyStart}\r\n`); // step 9
@@ -100,6 +104,13 @@ function editMaxBreadth(edits: Edits, request: SipMessage, share: number): void 
   const line = request.find(H.MaxBreadth);
   if (line >= 0) edits.replace(request.valueStart(line), request.valueEnd(line), String(share));
   else if (request.method !== "ACK") edits.insert(endOfHeaders(request), `Max-Breadth: ${share}\r\n`);
+}
+
+/** The newest Diversion stands first (RFC 5806 §4), the newest History-Info last (RFC 7044 §9.1). */
+function editRetarget(edits: Edits, request: SipMessage, { history, diversion }: Retarget): void {
+  const top = request.find(H.Diversion);
+  if (diversion !== "") edits.insert(top < 0 ? endOfHeaders(request) : request.lineStart(top), diversion);
+  if (history !== "") edits.insert(endOfHeaders(request), history);
 }
 
 /** Where a header line goes that has no neighbour: before the empty line. */

@@ -1,19 +1,52 @@
 /**
- * The response context (RFC 3261 §16.7): all branches of one forwarded request and what goes back to
- * its sender. Here a call is offered to all targets at once.
+ * The response context (RFC 3261 §16.7): all branches of one forwarded request, the rounds in which
+ * they are tried, and what goes back to its sender.
  */
 import type { Flow } from "../base/flow.ts";
+import type { Binding } from "../location/binding.ts";
 import { H } from "../message/header-names.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { ServerTransaction, ServerUser } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
+import type { Forwarding } from "./forward.ts";
+import type { Ringing } from "./late-forks.ts";
+import { redirectContacts } from "./redirect.ts";
 import type { Final } from "./responses.ts";
-import { bestOf, buildResponseCopy, otherChallenges } from "./responses.ts";
+import { bestOf, buildResponseCopy, otherChallenges, outcomeOfAll } from "./responses.ts";
+import type { Round, Search } from "./search.ts";
+import type { Target } from "./targets.ts";
+import { contactTarget, contactTargets } from "./targets.ts";
 
-/** What the context needs of the proxy that made it. */
-export interface ContextHost {
+/** The rules of a call, as far as its answers go. */
+export interface AnswerRules {
+  /** A 6xx ends the search (§16.7 step 5). */
+  readonly decline_ends_search: boolean;
+  /** A 3xx of one of ours is followed here. */
+  readonly follow_redirects: boolean;
+  /** Whose early media the caller gets. */
+  readonly early_media: "all" | "first";
+  /** Phones that register while it rings join. */
+  readonly late_forking: boolean;
+}
+
+/** What the context needs of the proxy that made it; `F` is how the proxy knows the request. */
+export interface ContextHost<F extends Forwarding> {
   readonly edits: Parameters<typeof buildResponseCopy>[0];
+  readonly answerRules: AnswerRules;
+  /** Copies of one request at most. */
+  readonly branchesMax: number;
+  /** A branch that rings for `ring_ms` at most (null: until Timer C), and never beyond the life time of `context`. */
+  branch(context: ResponseContext<F>, target: Target, breadth: number, ring_ms: number | null): Branch;
+  /** Whether its life time is over: nothing new is begun. */
+  isOver(context: ResponseContext<F>): boolean;
+  /** Finds the way for the branch and sends its copy. */
+  dispatch(branch: Branch, forwarding: F): void;
+  /** From now on phones that register for these join the call; and no longer. */
+  ringing(aors: readonly string[], context: Ringing): void;
+  quiet(aors: readonly string[], context: Ringing): void;
+  /** So many targets got no copy: Max-Breadth or branchesMax is used up. */
+  noRoom(targets: number): void;
   /** Answers the request ourselves. */
   answer(transaction: ServerTransaction, refusal: Refusal): void;
   /** An ACK for a 2xx that was matched to this INVITE. */
@@ -25,17 +58,39 @@ export interface ContextHost {
 /** RFC 3326: a phone whose call was answered elsewhere shows no missed call. */
 const COMPLETED_ELSEWHERE = ['Reason: SIP;cause=200;text="Call completed elsewhere"'];
 
-export class ResponseContext implements ServerUser, BranchUser {
-  readonly #host: ContextHost;
+export class ResponseContext<F extends Forwarding = Forwarding> implements ServerUser, BranchUser, Ringing {
+  /** `wheel.now()` when it began. */
+  readonly startedAt: number;
+  readonly #host: ContextHost<F>;
   readonly #transaction: ServerTransaction;
+  readonly #breadth: number;
+  /** What is forwarded; null once no further copy is made. */
+  #forwarding: F | null;
+  #search: Search | null;
   readonly #branches: Branch[] = [];
+  #round: Round | null = null;
+  /** Where the branches of this round begin. */
+  #roundStart = 0;
+  /** The branch whose early media the caller gets. */
+  #early: Branch | null = null;
   #cancelled = false;
   #accepted = false;
   #done = false;
 
-  constructor(host: ContextHost, transaction: ServerTransaction) {
+  constructor(
+    host: ContextHost<F>,
+    transaction: ServerTransaction,
+    forwarding: F,
+    search: Search,
+    breadth: number,
+    now: number,
+  ) {
     this.#host = host;
     this.#transaction = transaction;
+    this.#forwarding = forwarding;
+    this.#search = search;
+    this.#breadth = breadth;
+    this.startedAt = now;
     transaction.user = this;
   }
 
@@ -43,14 +98,52 @@ export class ResponseContext implements ServerUser, BranchUser {
     return this.#transaction.method;
   }
 
-  /** Whether the sender or a better answer has called the request off. */
-  get cancelled(): boolean {
-    return this.#cancelled;
+  /** Tries the targets of a round, all at once. */
+  begin(round: Round): void {
+    this.#hush();
+    this.#round = round;
+    this.#roundStart = this.#branches.length;
+    if (this.#add(round.targets) === 0) return this.#roundOver();
+    if (this.#done || round.aors.length === 0 || this.method !== "INVITE") return;
+    if (this.#host.answerRules.late_forking && this.#round === round) this.#host.ringing(round.aors, this);
   }
 
-  /** Adds a branch; all must be added before the first can end. */
-  add(branch: Branch): void {
-    this.#branches.push(branch);
+  /** A branch for each, as far as the bounds go; returns how many. All exist before the first can end. */
+  #add(targets: readonly Target[]): number {
+    const forwarding = this.#forwarding;
+    const round = this.#round;
+    if (forwarding === null || round === null) return 0;
+    const left = this.#breadthLeft();
+    const count = Math.min(targets.length, this.#host.branchesMax - this.#branches.length, left);
+    if (count < targets.length) this.#host.noRoom(targets.length - Math.max(0, count));
+    if (count < 1) return 0;
+    // RFC 5393 §5.3.3: a phone that never answers keeps its share, so some is kept back for those who may come later.
+    const late = this.method === "INVITE" && round.aors.length > 0;
+    const kept = this.#search?.mayGoOn ? left / 2 : late ? left / 6 : 0;
+    const share = Math.max(1, Math.floor((left - Math.floor(kept)) / count));
+    const added: Branch[] = [];
+    for (let i = 0; i < count; i++) added.push(this.#host.branch(this, targets[i]!, share, round.ring_ms));
+    this.#branches.push(...added);
+    for (const branch of added) this.#host.dispatch(branch, forwarding);
+    return count;
+  }
+
+  #breadthLeft(): number {
+    let left = this.#breadth;
+    for (const branch of this.#branches) if (branch.running) left -= branch.breadth;
+    return left;
+  }
+
+  /** A phone that registered for somebody who is being called rings with the others. */
+  join(_aor: string, bindings: readonly Binding[]): void {
+    const round = this.#round;
+    if (this.#cancelled || this.#accepted || this.#done || round === null) return;
+    const free = bindings.filter(({ key }) => !this.#pendingIn(({ binding }) => binding?.key === key));
+    this.#add(contactTargets(free, round.retarget));
+  }
+
+  #pendingIn(fits: (target: Target) => boolean): boolean {
+    return this.#branches.some((branch) => branch.pending && fits(branch.target));
   }
 
   /** The sender's CANCEL (§16.10): every branch still running is cancelled, with the sender's Reason (RFC 3326). */
@@ -62,7 +155,14 @@ export class ResponseContext implements ServerUser, BranchUser {
 
   passed(branch: Branch, response: SipMessage): void {
     if (response.status >= 200) this.#accept(branch, response);
-    else if (!this.#transaction.answered) this.#forward(response);
+    else if (!this.#transaction.answered && this.#mayBeHeard(branch, response)) this.#forward(response);
+  }
+
+  /** Early media of several phones at once clips or mixes on many callers' phones (RFC 3960 §2). */
+  #mayBeHeard(branch: Branch, response: SipMessage): boolean {
+    if (this.#host.answerRules.early_media === "all" || response.bodyEnd === response.bodyStart) return true;
+    if (this.#early === null || !this.#early.pending) this.#early = branch;
+    return this.#early === branch;
   }
 
   /** §16.7 step 5: every 2xx goes back at once, also when another final answer went before. */
@@ -78,12 +178,64 @@ export class ResponseContext implements ServerUser, BranchUser {
   }
 
   /** §16.7 steps 4 to 6: the best answer goes back when no branch can bring a better one. */
-  ended(_branch: Branch, final: Final): void {
-    if (final.status >= 600) this.#cancelPending([]);
-    if (this.#branches.some((branch) => branch.pending)) return;
+  ended(branch: Branch, final: Final): void {
     if (this.#accepted || this.#done) return;
-    const finals = this.#branches.flatMap((branch) => (branch.final === null ? [] : [branch.final]));
-    this.#giveBest(finals);
+    if (!this.#cancelled && this.#trySpare(branch, final)) return;
+    if (!this.#cancelled && this.#redirected(branch, final)) return;
+    if (final.status >= 600 && this.#host.answerRules.decline_ends_search)
+      this.#cancelPending([`Reason: SIP;cause=${final.status}`]);
+    if (this.#branches.some(({ pending }, i) => pending && i >= this.#roundStart)) return;
+    this.#roundOver();
+  }
+
+  /** RFC 5626 §5.3: another flow of the same phone when this one is dead. */
+  #trySpare(branch: Branch, final: Final): boolean {
+    const { spares, retarget } = branch.target;
+    const [next, ...rest] = spares;
+    const dead = final.status === 430 || (final.response === null && final.outcome === "unreachable");
+    if (next === undefined || !dead) return false;
+    const target = contactTarget(next, retarget, rest);
+    return target !== null && this.#add([target]) > 0;
+  }
+
+  /** §16.7 step 4: a redirection from one of ours is followed, where the rules say so. */
+  #redirected(branch: Branch, { status, response }: Final): boolean {
+    if (!this.#host.answerRules.follow_redirects || response === null || status < 300 || status >= 400)
+      return false;
+    const forwarding = this.#forwarding;
+    if (branch.target.binding === null || forwarding === null || this.method !== "INVITE") return false;
+    const contacts = redirectContacts(response);
+    const targets = contacts === null ? null : this.#search?.redirected(contacts, forwarding.callerIsOurs);
+    return targets !== null && targets !== undefined && this.#add(targets) > 0;
+  }
+
+  /** Nobody of this round took it: the search goes on, or the best answer goes back. */
+  #roundOver(): void {
+    if (this.#accepted || this.#done) return;
+    const finals = this.#finals(this.#roundStart);
+    const next = this.#cancelled ? null : this.#nextRound(finals);
+    if (next !== null) return this.begin(next);
+    const told = finals.length > 0 ? finals : this.#finals(0); // the last round may have had no room
+    if (told.length > 0) this.#giveBest(told);
+    else this.#answer(TOO_MANY);
+  }
+
+  /** What the branches from `from` on ended with. */
+  #finals(from: number): Final[] {
+    const finals: Final[] = [];
+    for (let i = from; i < this.#branches.length; i++) {
+      const { final } = this.#branches[i]!;
+      if (final !== null) finals.push(final);
+    }
+    return finals;
+  }
+
+  #nextRound(finals: readonly Final[]): Round | null {
+    const search = this.#search;
+    if (search === null || this.#host.isOver(this)) return null;
+    const outcome = outcomeOfAll(finals);
+    const declined = finals.some(({ status }) => status >= 600) && this.#host.answerRules.decline_ends_search;
+    return declined ? search.afterDecline(outcome) : search.next(outcome);
   }
 
   /** No final answer of a caller who called off is better than 487 (§16.7 step 6, §9.2). */
@@ -94,7 +246,7 @@ export class ResponseContext implements ServerUser, BranchUser {
       this.#finish(0);
       return;
     }
-    const best = bestOf(real.length > 0 ? real : finals);
+    const best = bestOf(real.length > 0 ? real : finals, this.#host.answerRules.decline_ends_search);
     const { response, status } = best;
     if (response === null) {
       this.#answer(this.#cancelled ? CANCELLED : refusalOf(best));
@@ -117,7 +269,15 @@ export class ResponseContext implements ServerUser, BranchUser {
   #finish(status: number): void {
     if (this.#done) return;
     this.#done = true;
+    this.#hush();
+    this.#forwarding = null;
+    this.#search = null;
     this.#host.finished(status);
+  }
+
+  #hush(): void {
+    if (this.#round !== null && this.#round.aors.length > 0) this.#host.quiet(this.#round.aors, this);
+    this.#round = null;
   }
 
   /** False: the response has lost the sender's Via and cannot find its way. */
@@ -129,7 +289,7 @@ export class ResponseContext implements ServerUser, BranchUser {
 
   #cancelPending(headers: readonly string[], except?: Branch): void {
     if (this.method !== "INVITE") return;
-    for (const branch of this.#branches) if (branch !== except) branch.cancel(headers);
+    for (const branch of [...this.#branches]) if (branch !== except) branch.cancel(headers);
   }
 
   acknowledged(_transaction: ServerTransaction, ack: SipMessage, flow: Flow): void {
@@ -155,6 +315,12 @@ const NO_VIA_LEFT: Refusal = {
   status: 502,
   reason: "The answer came back without the sender's Via",
   section: "RFC 3261 §16.7 step 3",
+};
+
+const TOO_MANY: Refusal = {
+  status: 440,
+  reason: "Max-Breadth or limits.branches_max used up",
+  section: "RFC 5393 §5.3.3",
 };
 
 function refusalOf(final: Final): Refusal {

@@ -7,6 +7,9 @@ import { H } from "../message/header-names.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { REASON_PHRASE } from "../message/status.ts";
 
+/** How a round of targets ended, as far as forwards ask for it. */
+export type Outcome = "busy" | "no_answer" | "not_registered" | "unreachable" | "other";
+
 /** A final result of one branch: a response, or what we make of silence or a failed transport. */
 export interface Final {
   readonly status: number;
@@ -14,6 +17,22 @@ export interface Final {
   readonly response: SipMessage | null;
   /** Why, for the answer we then make ourselves. */
   readonly reason: string;
+  readonly outcome: Outcome;
+}
+
+/** What a final answer means for forwards. */
+export function outcomeOf(status: number): Outcome {
+  if (status === 486 || status === 600) return "busy";
+  if (status === 408 || status === 480) return "no_answer";
+  if (status === 430 || (status >= 502 && status <= 504)) return "unreachable";
+  return "other";
+}
+
+const BY_WEIGHT: readonly Outcome[] = ["busy", "no_answer", "unreachable"];
+
+/** What several phones' results mean together: one that is busy tells more than one that is away. */
+export function outcomeOfAll(finals: readonly Final[]): Outcome {
+  return BY_WEIGHT.find((outcome) => finals.some((final) => final.outcome === outcome)) ?? "other";
 }
 
 /**
@@ -59,24 +78,24 @@ function afterComma(response: SipMessage, comma: number): number {
 }
 
 /**
- * §16.7 step 6: any 6xx first; else the lowest class, and within 4xx those that tell the caller what
- * to do differently; a real answer before our own finding of silence.
+ * §16.7 step 6: any 6xx first, where one ends the search; else the lowest class, and within 4xx those
+ * that tell the caller what to do differently; a real answer before our own findings.
  */
-export function bestOf(finals: readonly Final[]): Final {
+export function bestOf(finals: readonly Final[], declineEndsSearch = true): Final {
   let best = finals[0]!;
-  for (const final of finals) if (rank(final) < rank(best)) best = final;
+  for (const final of finals)
+    if (rank(final, declineEndsSearch) < rank(best, declineEndsSearch)) best = final;
   return best;
 }
 
 const TELLING = new Set([401, 407, 415, 420, 484]);
 
-function rank(final: Final): number {
-  const { status } = final;
-  if (status >= 600) return 0;
-  const order = Math.floor(status / 100) * 1000;
-  if (TELLING.has(status)) return order;
+function rank({ status, response }: Final, declineEndsSearch: boolean): number {
+  if (status >= 600 && declineEndsSearch) return 0;
+  if (response === null) return 8000 + status;
   if (status === 503) return 9000; // only when nobody said anything better
-  return order + (final.response === null ? 500 : 100);
+  const order = Math.floor(status / 100) * 1000;
+  return TELLING.has(status) ? order : order + 100;
 }
 
 /**

@@ -1,15 +1,13 @@
 /**
- * The target set of a request (RFC 3261 §16.5): where one copy each may go.
+ * Targets of a request (RFC 3261 §16.5): where one copy each may go; and the contacts of an
+ * address-of-record as such, in the order in which they are tried.
  */
-
 import type { Binding } from "../location/binding.ts";
-import type { Domains } from "../location/domains.ts";
-import type { LocationStore } from "../location/store.ts";
 import { ParseError } from "../message/parse-error.ts";
-import type { Refusal } from "../message/refusal.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseUri } from "../message/uri.ts";
-import type { Routing } from "./route.ts";
+import type { ForkMode } from "./directory.ts";
+import type { Retarget } from "./retarget.ts";
 
 export interface Target {
   readonly uri: SipUri;
@@ -17,47 +15,68 @@ export interface Target {
   readonly path: readonly string[];
   /** The registration it comes from; null when the Request-URI itself is the target. */
   readonly binding: Binding | null;
+  /** Other flows of the same phone (RFC 5626 §5.3), tried when this one is dead. */
+  readonly spares: readonly Binding[];
+  /** What the copy tells of forwards; null when there was none. */
+  readonly retarget: Retarget | null;
 }
 
-/** Whether an account of that user part exists, registered or not. */
-export type KnowsUser = (user: string) => boolean;
+const NONE: readonly Binding[] = [];
 
-/**
- * One target when the Route or a foreign Request-URI decides; the bindings of the AOR, best q first,
- * when it is in our domain. 404: nobody of that name; 480: known, but registered nowhere.
- */
-export function findTargets(
-  routing: Routing,
-  domains: Domains,
-  store: LocationStore,
-  knowsUser: KnowsUser,
-): readonly Target[] | Refusal {
-  const { uri } = routing;
-  if (routing.next !== null || !domains.isOurs(uri)) return [{ uri, path: [], binding: null }];
-  const aor = domains.aorOf(uri);
-  const bindings = aor === null ? [] : store.bindings(aor);
-  if (bindings.length === 0) {
-    const known = aor !== null && uri.user !== null && knowsUser(aor.slice(0, aor.lastIndexOf("@")));
-    return known ? NOT_REGISTERED : NO_SUCH_USER;
+/** The Request-URI, or the next Route, as it stands. */
+export function directTarget(uri: SipUri, retarget: Retarget | null = null): Target {
+  return { uri, path: NO_PATH, binding: null, spares: NONE, retarget };
+}
+
+const NO_PATH: readonly string[] = [];
+
+/** Null: a contact may be any URI (§10.2.1); a mailto: is kept and told, and never called. */
+export function contactTarget(
+  binding: Binding,
+  retarget: Retarget | null,
+  spares: readonly Binding[] = NONE,
+): Target | null {
+  const contact = parseUri(binding.contact);
+  if (contact instanceof ParseError || (contact.scheme !== "sip" && contact.scheme !== "sips")) return null;
+  return { uri: withoutHeaders(contact), path: binding.path, binding, spares, retarget };
+}
+
+/** One target per phone, the preferred first. Several flows of one phone (RFC 5626) are one target: the newest, and its spares. */
+export function contactTargets(bindings: readonly Binding[], retarget: Retarget | null): Target[] {
+  if (bindings.length === 1) {
+    const only = contactTarget(bindings[0]!, retarget);
+    return only === null ? [] : [only];
+  }
+  const phones = new Map<string, Binding[]>();
+  for (const binding of bindings) {
+    const name = binding.reg_id !== null && binding.instance !== null ? binding.instance : binding.key;
+    const flows = phones.get(name);
+    if (flows === undefined) phones.set(name, [binding]);
+    else flows.push(binding);
   }
   const targets: Target[] = [];
-  for (const binding of bindings) {
-    const contact = parseUri(binding.contact);
-    // A contact may be any URI (§10.2.1); a mailto: is kept and told, and never called.
-    if (contact instanceof ParseError || (contact.scheme !== "sip" && contact.scheme !== "sips")) continue;
-    targets.push({ uri: withoutHeaders(contact), path: binding.path, binding });
+  for (const flows of phones.values()) {
+    if (flows.length > 1) flows.sort((a, b) => b.registered_at_ms - a.registered_at_ms);
+    const target = contactTarget(flows[0]!, retarget, flows.length > 1 ? flows.slice(1) : NONE);
+    if (target !== null) targets.push(target);
   }
-  if (targets.length === 0) return NOT_REGISTERED;
-  if (targets.length > 1) targets.sort((a, b) => (b.binding?.q ?? 0) - (a.binding?.q ?? 0));
-  return targets;
+  return targets.sort((a, b) => qOf(b) - qOf(a));
 }
 
-const NOT_REGISTERED: Refusal = {
-  status: 480,
-  reason: "The user is not registered",
-  section: "RFC 3261 §16.5",
-};
-const NO_SUCH_USER: Refusal = { status: 404, reason: "No such user", section: "RFC 3261 §16.5" };
+const qOf = (target: Target): number => target.binding?.q ?? 0;
+
+/** Targets that ring together, then the next ones. `targets` come preferred first. */
+export function roundsOf(targets: readonly Target[], fork: ForkMode): Target[][] {
+  if (fork === "parallel") return [[...targets]];
+  if (fork === "serial") return targets.map((target) => [target]);
+  const rounds: Target[][] = [];
+  for (const target of targets) {
+    const round = rounds.at(-1);
+    if (round !== undefined && qOf(round[0]!) === qOf(target)) round.push(target);
+    else rounds.push([target]);
+  }
+  return rounds;
+}
 
 /** Headers and a method parameter have no place in a Request-URI (§19.1.1, Table 1). */
 function withoutHeaders(uri: SipUri): SipUri {

@@ -40,6 +40,8 @@ const RETRY_AFTER_S = 10;
 
 export class Registrar {
   limits: RegistrarLimits;
+  /** Told after the 200 has left: the bindings before and after. */
+  onChange: ((aor: string, before: readonly Binding[], after: readonly Binding[]) => void) | null = null;
   readonly #clock: Clock;
   readonly #domains: Domains;
   readonly #store: LocationStore;
@@ -85,8 +87,9 @@ export class Registrar {
     if ("status" in next) return reply.refused(next);
     if (next === current) return reply.ok(this.#success(current, request, now)); // a query changes nothing
     this.#store.replace(aor, next, (failure) => {
-      if (failure !== null) reply.refused(failed(failure));
-      else reply.ok(this.#success(next, request, now)); // step 8
+      if (failure !== null) return reply.refused(failed(failure));
+      reply.ok(this.#success(next, request, now)); // step 8
+      this.onChange?.(aor, current, next);
     });
   }
 

@@ -27,6 +27,8 @@ export interface ClientHost extends TransactionHost {
 
 export class ClientTransaction extends Transaction {
   readonly flow: Flow;
+  /** What its answers must have as Call-ID; null when that is not asked for. */
+  readonly callId: string | null;
   readonly #user: ClientUser;
   readonly #client: ClientHost;
 
@@ -37,12 +39,14 @@ export class ClientTransaction extends Transaction {
     bytes: Buffer,
     flow: Flow,
     user: ClientUser,
+    callId: string | null,
     startedAt: number,
   ) {
     super(host, method === "INVITE" ? inviteClient : nonInviteClient, method, key, startedAt);
     this.#client = host;
     this.#user = user;
     this.flow = flow;
+    this.callId = callId;
     this.bytes = bytes;
   }
 

@@ -1,12 +1,15 @@
 import { compile } from "./machine.ts";
 
 /**
- * INVITE server transaction: RFC 3261 §17.2.1 Figure 7, with the Accepted state and Timer L of
- * RFC 6026 §7.1.
+ * INVITE server transaction: RFC 3261 §17.2.1 Figure 7 as RFC 6026 §8.7 redraws it: the Accepted state,
+ * Timer L, and a transport error that is told but ends nothing (RFC 6026 §8.8), so that the repeated
+ * INVITE still finds its transaction. In Proceeding the end comes with the user's final answer, after
+ * that with Timer H or L.
+ * Departs from RFC 6026 Figure 7: Timer H is told to the user, as §17.2.1 demands in words.
  */
 export const inviteServer = compile({
   name: "invite_server",
-  source: "RFC 3261 Figure 7, RFC 6026 §8.5",
+  source: "RFC 3261 Figure 7, RFC 6026 §8.7",
   initial: "Proceeding",
   states: {
     Proceeding: {
@@ -16,7 +19,7 @@ export const inviteServer = compile({
         send1xx: { do: ["send"] },
         send2xx: { to: "Accepted", do: ["sendOnce"] },
         send300_699: { to: "Completed", do: ["send"] },
-        transportError: { to: "Terminated", do: ["tellTransportError"] },
+        transportError: { do: ["tellTransportError"] },
         abandon: { to: "Terminated" },
       },
     },
@@ -28,7 +31,7 @@ export const inviteServer = compile({
         send1xx: {},
         send2xx: { do: ["sendOnce"] },
         send300_699: {},
-        transportError: {},
+        transportError: { do: ["tellTransportError"] },
         L: { to: "Terminated" },
         abandon: {},
       },
@@ -43,7 +46,7 @@ export const inviteServer = compile({
         send1xx: {},
         send2xx: { do: ["sendOnce"] }, // a late 2xx of another branch is forwarded all the same (§16.7 step 5)
         send300_699: {},
-        transportError: { to: "Terminated", do: ["tellTransportError"] },
+        transportError: { do: ["tellTransportError"] },
         abandon: {},
       },
     },

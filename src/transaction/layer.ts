@@ -5,7 +5,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
 import { hostPort } from "../base/flow.ts";
-import type { Counter, Metrics } from "../base/metrics.ts";
+import type { Metrics } from "../base/metrics.ts";
 import { TimerWheel } from "../base/timers.ts";
 import { buildAnswer } from "../message/answer.ts";
 import type { CSeq } from "../message/cseq.ts";
@@ -16,9 +16,12 @@ import type { SipMessage } from "../message/sip-message.ts";
 import type { Via } from "../message/via.ts";
 import type { ClientUser } from "./client-transaction.ts";
 import { ClientTransaction } from "./client-transaction.ts";
+import type { TransactionLimit } from "./layer-metrics.ts";
+import { LayerMetrics } from "./layer-metrics.ts";
 import type { Input, Machine } from "./machine.ts";
 import { clientKey, serverKey } from "./matching.ts";
 import { ServerTransaction } from "./server-transaction.ts";
+import { Sources } from "./sources.ts";
 import type { TimerSettings } from "./timers.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -44,6 +47,12 @@ export interface LayerOptions {
   readonly timers: TimerSettings;
   /** Client and server transactions together; a request beyond it is answered with 503 without state. */
   readonly transactionsMax: number;
+  /** Server transactions of one source address; one more request is refused the same way. Absent: no such bound. */
+  readonly transactionsPerSourceMax?: number;
+  /** Addresses for which that bound does not hold. Asked only when the bound is reached. Absent: none. */
+  readonly isExempt?: (address: string) => boolean;
+  /** Whether a response must also have the Call-ID of its request, beyond what §17.1.3 asks for. Absent: no. */
+  readonly matchCallId?: boolean;
 }
 
 const RETRY_AFTER_S = 5;
@@ -54,43 +63,41 @@ export class TransactionLayer {
   readonly scanner: Scanner;
   timers: TimerSettings;
   transactionsMax: number;
+  transactionsPerSourceMax: number;
+  /** Holds for the requests sent from now on. */
+  matchCallId: boolean;
+  readonly #isExempt: (address: string) => boolean;
+  readonly #sources = new Sources();
   readonly #clock: Clock;
-  readonly #metrics: Metrics;
+  readonly #metrics: LayerMetrics;
   readonly #transports: Transports;
   readonly #user: TransactionUser;
   readonly #servers = new Map<string, ServerTransaction>();
   readonly #clients = new Map<string, ClientTransaction>();
-  readonly #retransmissionsIn: Counter;
-  readonly #retransmissionsOut: Counter;
-  readonly #overLimit: Counter;
 
   constructor(options: LayerOptions) {
     this.#clock = options.clock;
-    this.#metrics = options.metrics;
+    this.#metrics = new LayerMetrics(options.metrics);
     this.#transports = options.transports;
     this.#user = options.user;
     this.edits = options.edits;
     this.scanner = options.scanner;
     this.timers = options.timers;
     this.transactionsMax = options.transactionsMax;
+    this.transactionsPerSourceMax = options.transactionsPerSourceMax ?? Number.POSITIVE_INFINITY;
+    this.matchCallId = options.matchCallId ?? false;
+    this.#isExempt = options.isExempt ?? (() => false);
     this.wheel = new TimerWheel(options.clock);
     const m = options.metrics;
-    this.#retransmissionsIn = m.counter(
-      "sipedge_requests_repeated_total",
-      "Requests that came again and were absorbed by their transaction",
-    );
-    this.#retransmissionsOut = m.counter(
-      "sipedge_retransmissions_total",
-      "Messages sent again by a timer or for a repeated request",
-    );
-    this.#overLimit = m.counter(
-      "sipedge_transactions_refused_total",
-      "Requests answered 503 because limits.transactions_max was reached",
-    );
     m.gauges("sipedge_transactions", "Running transactions", () => [
       { labels: { side: "server" }, value: this.#servers.size },
       { labels: { side: "client" }, value: this.#clients.size },
     ]);
+    m.gauge(
+      "sipedge_transaction_sources",
+      "Addresses with a running server transaction",
+      () => this.#sources.size,
+    );
   }
 
   /** A request that passed the checks every request must pass: Via and CSeq are there and sound. */
@@ -100,7 +107,7 @@ export class TransactionLayer {
     if (known !== undefined) {
       if (request.method === "ACK") known.acknowledge(request, flow);
       else {
-        this.#retransmissionsIn.inc();
+        this.#metrics.repeated.inc();
         known.repeated();
       }
       return;
@@ -109,8 +116,9 @@ export class TransactionLayer {
       this.#user.ack(request, flow);
       return;
     }
-    if (this.size >= this.transactionsMax && !this.#frees(request, via, cseq)) {
-      this.#refuse(request, flow);
+    const limit = this.#limitReached(flow.remoteAddress);
+    if (limit !== null && !this.#frees(request, via, cseq)) {
+      this.#refuse(request, flow, limit);
       return;
     }
     const transaction = this.#newServer(key, request, via, flow);
@@ -118,6 +126,12 @@ export class TransactionLayer {
       const invite = this.#servers.get(serverKey(request, via, cseq, "INVITE"));
       this.#user.cancel(transaction, request, invite ?? null);
     } else this.#user.request(transaction, request);
+  }
+
+  #limitReached(address: string): TransactionLimit | null {
+    if (this.size >= this.transactionsMax) return "transactions_max";
+    if (this.#sources.countOf(address) < this.transactionsPerSourceMax) return null;
+    return this.#isExempt(address) ? null : "transactions_per_source_max";
   }
 
   /** A CANCEL of an INVITE that runs is let in beyond the limit: it ends transactions, and there is one for each. */
@@ -130,8 +144,9 @@ export class TransactionLayer {
     const key = clientKey(via.branch ?? "", cseq.method);
     const client = this.#clients.get(key);
     const ours = client !== undefined && client.method === cseq.method && isSentBy(via, client.flow.local);
-    if (ours) client.receive(response);
-    else this.#user.strayResponse(response, flow);
+    if (!ours) this.#user.strayResponse(response, flow);
+    else if (client.callId === null || client.callId === response.callId) client.receive(response);
+    else this.#metrics.foreignCallIds.inc();
   }
 
   /**
@@ -140,7 +155,17 @@ export class TransactionLayer {
    */
   send(bytes: Buffer, method: string, branch: string, flow: Flow, user: ClientUser): ClientTransaction {
     const key = clientKey(branch, method);
-    const transaction = new ClientTransaction(this, key, method, bytes, flow, user, this.#clock.now());
+    const callId = this.matchCallId ? (this.scanner.scan(bytes)?.callId ?? null) : null;
+    const transaction = new ClientTransaction(
+      this,
+      key,
+      method,
+      bytes,
+      flow,
+      user,
+      callId,
+      this.#clock.now(),
+    );
     this.#clients.set(key, transaction);
     transaction.start();
     return transaction;
@@ -164,22 +189,18 @@ export class TransactionLayer {
   }
 
   unexpected(machine: Machine, state: string, input: Input): void {
-    this.#metrics
-      .counter(
-        "sipedge_transaction_inputs_unexpected_total",
-        "Inputs that the RFC's figure does not have in that state",
-        { machine: machine.name, state, input },
-      )
-      .inc();
+    this.#metrics.unexpected(machine, state, input);
   }
 
   ended(transaction: Transaction): void {
-    if (transaction instanceof ServerTransaction) this.#servers.delete(transaction.key);
-    else this.#clients.delete(transaction.key);
+    if (transaction instanceof ServerTransaction) {
+      this.#servers.delete(transaction.key);
+      this.#sources.leave(transaction.countedFor);
+    } else this.#clients.delete(transaction.key);
   }
 
   retransmitted(): void {
-    this.#retransmissionsOut.inc();
+    this.#metrics.retransmitted.inc();
   }
 
   get counts(): { readonly server: number; readonly client: number } {
@@ -218,6 +239,7 @@ export class TransactionLayer {
       key,
       request,
       flow,
+      this.#sources.enter(flow.remoteAddress),
       replyFlow(via, flow),
       flow.reliable ? () => this.#reconnect(via, flow) : null,
       this.#clock.now(),
@@ -232,8 +254,8 @@ export class TransactionLayer {
     return this.#transports.flowTo(flow.transport, flow.remoteAddress, port, flow.local);
   }
 
-  #refuse(request: SipMessage, flow: Flow): void {
-    this.#overLimit.inc();
+  #refuse(request: SipMessage, flow: Flow, limit: TransactionLimit): void {
+    this.#metrics.refused[limit].inc();
     const via = request.via;
     if (via === null || via instanceof ParseError) return;
     const { remoteAddress: address, remotePort: port } = flow;

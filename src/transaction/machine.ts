@@ -28,10 +28,11 @@ export const INPUTS = [
   "K",
   "L",
   "M",
+  "100", // RFC 4320 gives it no letter: a non-INVITE has waited long enough for its 100
 ] as const;
 export type Input = (typeof INPUTS)[number];
 
-export type TimerLetter = "A" | "B" | "D" | "E" | "F" | "G" | "H" | "I" | "J" | "K" | "L" | "M";
+export type TimerLetter = "A" | "B" | "D" | "E" | "F" | "G" | "H" | "I" | "J" | "K" | "L" | "M" | "100";
 
 /**
  * What a step asks for. The last three hand something to the transaction user: they stand last in
@@ -43,6 +44,7 @@ export const EFFECTS = [
   "resend", // the last request or answer once more
   "backOff", // restart the retransmission timer with its next interval
   "backOffToT2", // restart it with T2 (Timer E once a provisional answer is there, §17.1.2.2)
+  "send100", // a 100 of our own (RFC 4320 §4.1), and keep it for "resend"
   "sendAck", // ACK for an answer other than 2xx (§17.1.1.3)
   "pass", // the answer, or the ACK, to the user
   "tellTimeout",

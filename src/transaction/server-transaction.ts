@@ -1,9 +1,12 @@
 /** A server transaction: a request that came to us, and the answers we gave (RFC 3261 §17.2). */
 import type { Flow } from "../base/flow.ts";
+import { buildAnswer } from "../message/answer.ts";
+import type { Edits } from "../message/edits.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { inviteServer } from "./invite-server.ts";
 import type { Effect } from "./machine.ts";
 import { nonInviteServer } from "./non-invite-server.ts";
+import type { Source } from "./sources.ts";
 import type { TransactionHost } from "./transaction.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -13,8 +16,15 @@ export interface ServerUser {
   acknowledged(transaction: ServerTransaction, ack: SipMessage, flow: Flow): void;
   /** Timer H: no ACK for our final answer came. The transaction is over. */
   timedOut(transaction: ServerTransaction): void;
-  /** The answer could not be sent. The transaction is over. */
+  /**
+   * An answer could not be sent. An INVITE's transaction goes on (RFC 6026 §8.8) and still waits for a
+   * final answer when it has none; any other is over.
+   */
   transportFailed(transaction: ServerTransaction): void;
+}
+
+export interface ServerHost extends TransactionHost {
+  readonly edits: Edits;
 }
 
 /** Finds where answers go when the connection of the request is gone (§18.2.2). */
@@ -29,29 +39,39 @@ export class ServerTransaction extends Transaction {
   user: ServerUser | null = null;
   /** Status of the last answer given; 0 before the first. */
   status = 0;
+  /** Where the layer counts it. */
+  readonly countedFor: Source;
+  readonly #server: ServerHost;
   #reply: Flow;
   readonly #route: ReplyRoute | null;
   #ackFlow: Flow | null = null;
 
   constructor(
-    host: TransactionHost,
+    host: ServerHost,
     key: string,
     request: SipMessage,
     source: Flow,
+    countedFor: Source,
     reply: Flow,
     route: ReplyRoute | null,
     startedAt: number,
   ) {
     super(host, request.method === "INVITE" ? inviteServer : nonInviteServer, request.method, key, startedAt);
+    this.#server = host;
     this.request = request;
     this.source = source;
+    this.countedFor = countedFor;
     this.#reply = reply;
     this.#route = route;
     this.begin();
   }
 
-  /** Sends an answer: the whole message. Ignored in states in which the figure has no place for it. */
+  /**
+   * Sends an answer: the whole message. Ignored in states in which the figure has no place for it, and
+   * when it is a provisional one to a non-INVITE: its 100 leaves by itself in due time (RFC 4320 §4.1).
+   */
   respond(status: number, bytes: Buffer): void {
+    if (status < 200 && this.method !== "INVITE") return;
     if (this.terminated) {
       // §16.7 step 5: a 2xx goes back whenever it comes; with the transaction gone, without it.
       if (status >= 200 && status < 300 && this.method === "INVITE") this.#reply.send(bytes);
@@ -94,12 +114,22 @@ export class ServerTransaction extends Transaction {
   }
 
   protected userEffect(effect: Effect, message: SipMessage | null): void {
+    if (effect === "send100") return this.#send100();
     const user = this.user;
     if (user === null) return;
     if (effect === "pass" && message !== null && this.#ackFlow !== null)
       user.acknowledged(this, message, this.#ackFlow);
     else if (effect === "tellTimeout") user.timedOut(this);
     else if (effect === "tellTransportError") user.transportFailed(this);
+  }
+
+  #send100(): void {
+    const { request, source } = this;
+    if (request === null) return;
+    this.status = 100;
+    const { remoteAddress: address, remotePort: port } = source;
+    this.bytes = buildAnswer(this.#server.edits, request, 100, { address, port });
+    this.transmit(this.bytes);
   }
 
   protected release(): void {

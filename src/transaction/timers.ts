@@ -1,6 +1,6 @@
 /**
- * The timers of RFC 3261 §17 and Table 4, and RFC 6026 §8: how long each letter runs, and which of a
- * transaction's two clocks it uses.
+ * The timers of RFC 3261 §17 and Table 4, RFC 6026 §8 and RFC 4320 §4.1: how long each one runs, and
+ * which of a transaction's two clocks it uses.
  */
 import type { TimerLetter } from "./machine.ts";
 
@@ -27,6 +27,13 @@ const unlessReliable = (pick: (s: TimerSettings) => number) => (s: TimerSettings
   reliable ? 0 : pick(s);
 const doubledToT2 = (s: TimerSettings, interval: number) => Math.min(interval * 2, s.t2_ms);
 
+/** How long it takes a client's Timer E to be reset to T2: 3.5 s with the default timers (RFC 4320 §4.1). */
+function untilTimerEIsT2({ t1_ms, t2_ms }: TimerSettings): number {
+  let waited = t1_ms;
+  for (let interval = t1_ms * 2; interval < t2_ms; interval *= 2) waited += interval;
+  return waited;
+}
+
 export const TIMER_RULES: Readonly<Record<TimerLetter, TimerRule>> = {
   A: { kind: "retransmit", first: unlessReliable((s) => s.t1_ms), next: (_, interval) => interval * 2 },
   B: { kind: "lifetime", first: wait64 },
@@ -40,4 +47,5 @@ export const TIMER_RULES: Readonly<Record<TimerLetter, TimerRule>> = {
   K: { kind: "lifetime", first: unlessReliable((s) => s.t4_ms) },
   L: { kind: "lifetime", first: wait64 },
   M: { kind: "lifetime", first: wait64 },
+  "100": { kind: "lifetime", first: untilTimerEIsT2 },
 };

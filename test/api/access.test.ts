@@ -3,7 +3,7 @@ import { createApi } from "../../src/api/api.ts";
 import { ROUTES } from "../../src/api/routes.ts";
 import { busySources, FakeSources, GUARDED, LOOPBACK, openApi, TOKEN } from "./fixture.ts";
 
-const PATHS = [...ROUTES.map(({ path }) => path.replace("{aor}", "alice")), "/", "/nowhere"];
+const PATHS = [...new Set(ROUTES.map(({ path }) => path.replace(/\{\w+\}/, "alice"))), "/", "/nowhere"];
 
 describe("with a token", () => {
   const api = createApi(busySources(), GUARDED);

@@ -3,9 +3,13 @@ import { expect } from "bun:test";
 import type { Api } from "../../src/api/api.ts";
 import { createApi } from "../../src/api/api.ts";
 import type { ApiSources, ApplianceSnapshot, ProcessSnapshot } from "../../src/api/sources.ts";
+import type { Fields, Log } from "../../src/base/log.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import type { Binding } from "../../src/location/binding.ts";
+import type { ForwardRules } from "../../src/location/forwards.ts";
+import { NO_FORWARDS } from "../../src/location/forwards.ts";
+import { MemoryForwardStore } from "../../src/location/memory-forwards.ts";
 import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { StoreHealth } from "../../src/location/store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
@@ -39,7 +43,13 @@ class TurningClock extends VirtualClock {
 
 export class FakeSources implements ApiSources {
   readonly clock = new TurningClock();
-  readonly log = silentLog;
+  /** What was logged, as `event` and its fields. */
+  readonly lines: [event: string, fields: Fields | undefined][] = [];
+  readonly log: Log = {
+    ...silentLog,
+    info: (event, fields) => void this.lines.push([event, fields]),
+    warn: (event, fields) => void this.lines.push([event, fields]),
+  };
   readonly metrics = new Metrics();
   readonly store = new Store({
     clock: this.clock,
@@ -55,6 +65,8 @@ export class FakeSources implements ApiSources {
     remove: () => null,
     setConfigUsers: () => {},
   };
+  readonly forwards = new MemoryForwardStore();
+  groups: string[] = [];
   now: ApplianceSnapshot = {
     version: "1.2.3",
     commit: "0123456789abcdef0123456789abcdef01234567",
@@ -83,6 +95,9 @@ export class FakeSources implements ApiSources {
   process(): ProcessSnapshot {
     return this.used;
   }
+  isGroup(name: string): boolean {
+    return this.groups.includes(name);
+  }
   transactionCounts(): { server: number; client: number } {
     return this.running;
   }
@@ -104,6 +119,11 @@ export class FakeSources implements ApiSources {
     expect(stored(this.clock, this.store, bindings[0]!.aor, bindings)).toEqual([null]);
   }
 
+  /** Stores rules of a user. */
+  forward(user: string, rules: Partial<ForwardRules>): void {
+    expect(this.forwards.set(user, { ...NO_FORWARDS, ...rules })).toBeNull();
+  }
+
   account(name: string, source: User["source"] = "store", disabled = false): void {
     const realm = "example.test";
     this.accounts.push({ name, realm, ha1_md5: HA1_MD5, ha1_sha256: HA1_SHA256, source, disabled });
@@ -117,6 +137,7 @@ export function busySources(): FakeSources {
   sources.register("bob");
   sources.account("alice", "config");
   sources.account("bob", "store", true);
+  sources.forward("bob", { busy: "alice", no_answer: "voicemail", no_answer_after_s: 15 });
   sources.rows = [
     {
       id: "tcp:10.0.0.1:5060>[2001:db8::7]:5062#3",
@@ -148,7 +169,12 @@ export function busySources(): FakeSources {
   };
   sources.now = {
     ...sources.now,
-    reload: { at_ms: sources.clock.wall(), ok: false, errors: ["listen[0].port: 1 to 65535"] },
+    reload: {
+      at_ms: sources.clock.wall(),
+      ok: false,
+      errors: ["listen[0].port: 1 to 65535"],
+      restart_needed: [],
+    },
   };
   return sources;
 }

@@ -42,8 +42,8 @@ describe("/v1/users", () => {
     const text = await response.text();
     expect(JSON.parse(text)).toEqual({
       users: [
-        { name: "alice", source: "config", realm: "example.test", disabled: false },
-        { name: "bob", source: "store", realm: "example.test", disabled: true },
+        { name: "alice", source: "config", realm: "example.test", disabled: false, forwarding: false },
+        { name: "bob", source: "store", realm: "example.test", disabled: true, forwarding: true },
       ],
       next_cursor: null,
     });

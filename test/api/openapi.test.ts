@@ -15,13 +15,15 @@ interface Operation {
     Record<string, { readonly content: Readonly<Record<string, { readonly schema: Schema }>> }>
   >;
 }
-type Paths = Readonly<Record<string, { readonly get: Operation }>>;
+type Paths = Readonly<
+  Record<string, { readonly get: Operation; readonly put?: Operation; readonly delete?: Operation }>
+>;
 
 const paths = (document as { paths: Paths }).paths;
 
 /** The schema the document gives for an answer. */
-const schemaOf = (path: string, status: number | "default") =>
-  paths[path]!.get.responses[status]!.content["application/json"]!.schema;
+const schemaOf = (path: string, status: number | "default", method: "get" | "put" | "delete" = "get") =>
+  paths[path]![method]!.responses[status]!.content["application/json"]!.schema;
 
 describe("every JSON answer is as the document says", () => {
   const full = busySources();
@@ -29,10 +31,12 @@ describe("every JSON answer is as the document says", () => {
   empty.now = { ...empty.now, phase: "draining", commit: null };
   empty.store.ill = { ok: false, code: "full", message: "no space", since_ms: 0 };
 
-  const json = ROUTES.filter((route) => route.textType === undefined).map(({ path }) => path);
+  const json = ROUTES.filter(({ textType, method }) => textType === undefined && method === "get").map(
+    ({ path }) => path,
+  );
   test.each(json)("%s", async (path) => {
     for (const sources of [full, empty]) {
-      const response = await openApi(sources).request(path.replace("{aor}", "alice"));
+      const response = await openApi(sources).request(path.replace(/\{\w+\}/, "alice"));
       const body: unknown = await response.json();
       expect(departures(schemaOf(path, response.status), body, document)).toEqual([]);
       expect(JSON.stringify(body)).not.toContain(HA1_MD5);
@@ -43,10 +47,29 @@ describe("every JSON answer is as the document says", () => {
     ["/v1/registrations", "/v1/registrations?limit=0", 400],
     ["/v1/registrations/{aor}", "/v1/registrations/nobody", 404],
     ["/v1/users", "/v1/users?cursor=!", 400],
+    ["/v1/forwards", "/v1/forwards?cursor=!", 400],
+    ["/v1/users/{name}/forwarding", "/v1/users/nobody/forwarding", 404],
   ] as const)("%s refusing %s", async (path, url, status) => {
     const response = await openApi(full).request(url);
     expect(response.status).toBe(status);
     expect(departures(schemaOf(path, status), await response.json(), document)).toEqual([]);
+  });
+
+  test("changes, made and refused", async () => {
+    const [path, url] = ["/v1/users/{name}/forwarding", "/v1/users/alice/forwarding"];
+    const headers = { "content-type": "application/json" };
+    for (const [method, body, status] of [
+      ["put", '{"always":"bob"}', 200],
+      ["put", "[]", 400],
+      ["put", " ".repeat(5000), 413],
+      ["delete", null, 200],
+      ["delete", null, 404],
+    ] as const) {
+      const response = await openApi(full).request(url, { method, body, headers }, { address: "127.0.0.1" });
+      expect(response.status).toBe(status);
+      expect(departures(schemaOf(path, status, method), await response.json(), document)).toEqual([]);
+      expect((await openApi(full).request(url, { method, body, headers })).status).toBe(403);
+    }
   });
 
   test("refused before the route", async () => {
@@ -61,7 +84,7 @@ describe("every JSON answer is as the document says", () => {
 
 describe("the checker itself", () => {
   const schema: Schema = schemaOf("/v1/users", 200);
-  const user = { name: "a", source: "config", realm: "r", disabled: false };
+  const user = { name: "a", source: "config", realm: "r", disabled: false, forwarding: false };
   test.each([
     [
       "an unknown key",
@@ -94,7 +117,10 @@ describe("the document", () => {
   });
 
   test("names every route and its parameters", () => {
-    expect(Object.keys(paths)).toEqual(ROUTES.map(({ path }) => path));
+    const named = Object.entries(paths).flatMap(([path, each]) =>
+      Object.keys(each).map((method) => `${method} ${path}`),
+    );
+    expect(named.toSorted()).toEqual(ROUTES.map(({ method, path }) => `${method} ${path}`).toSorted());
     expect(paths["/v1/registrations"]!.get.parameters).toEqual([
       {
         name: "user",
@@ -119,16 +145,16 @@ describe("the document", () => {
       },
     ] as never);
     expect(paths["/v1/registrations/{aor}"]!.get.parameters.map(({ name }) => name)).toEqual(["aor"]);
-    const ids = Object.values(paths).map(({ get }) => get.operationId);
+    const ids = Object.values(paths).flatMap((each) => Object.values(each).map((one) => one.operationId));
     expect(new Set(ids).size).toBe(ids.length);
   });
 
   test("has a curl line for each route in docs/status-api.md", async () => {
     const page = await Bun.file(new URL("../../docs/status-api.md", import.meta.url)).text();
-    const asked = page.matchAll(/^curl .*(http:[^'\s]+)/gm);
+    const asked = page.matchAll(/^curl (?:.*\\\n)?.*?(http:[^'\s]+)/gm);
     const shown = new Set([...asked].map(([, url]) => new URL(url!).pathname));
     expect([...shown].toSorted()).toEqual(
-      ROUTES.map(({ path }) => path.replace("{aor}", "alice")).toSorted(),
+      [...new Set(ROUTES.map(({ path }) => path.replace(/\{\w+\}/, "alice")))].toSorted(),
     );
   });
 

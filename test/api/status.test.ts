@@ -64,7 +64,12 @@ describe("/v1/status", () => {
       store: { kind: "memory", ok: true, code: null, message: "", since: "2026-01-01T00:16:40.000Z" },
       memory: { rss_bytes: 43_000_000, heap_bytes: 5_000_000 },
       cpu: { user_s: 1.25, system_s: 0.5 },
-      reload: { last_at: "2026-01-01T00:16:40.000Z", ok: false, errors: ["listen[0].port: 1 to 65535"] },
+      reload: {
+        last_at: "2026-01-01T00:16:40.000Z",
+        ok: false,
+        errors: ["listen[0].port: 1 to 65535"],
+        restart_needed: [],
+      },
     });
   });
 

@@ -85,7 +85,12 @@ test("warnings come before everything else", () => {
       reasons: ["draining: the appliance is stopping and takes nothing new", "store_full: no space left"],
       listeners: [],
       store: { kind: "sqlite", ok: false, code: "full", message: "no space left", since: STATUS.started_at },
-      reload: { last_at: STATUS.started_at, ok: false, errors: ["listen[0].port: a number from 1 to 65535"] },
+      reload: {
+        last_at: STATUS.started_at,
+        ok: false,
+        errors: ["listen[0].port: a number from 1 to 65535"],
+        restart_needed: [],
+      },
     },
     NOBODY,
   );
@@ -119,7 +124,7 @@ test("an idle appliance: no table, no share of a minute that is not over", () =>
 });
 
 test("a config taken over again says when", () => {
-  const reload = { last_at: "2026-01-02T10:00:00.000Z", ok: true, errors: [] };
+  const reload = { last_at: "2026-01-02T10:00:00.000Z", ok: true, errors: [], restart_needed: [] };
   expect(statusText({ ...STATUS, reload }, NOBODY)).toEndWith(
     "Config       read again 2026-01-02 10:00 UTC\n",
   );
@@ -179,4 +184,12 @@ describe("what is no answer of ours", () => {
   test("a list that is none is left out", () => {
     expect(statusText(STATUS, { error: "busy" })).not.toContain("Reached at");
   });
+});
+
+test("keys that wait for a restart are named", () => {
+  const restart_needed = ["data_dir", "log.level"];
+  const reload = { last_at: "2026-01-02T10:00:00.000Z", ok: true, errors: [], restart_needed };
+  expect(statusText({ ...STATUS, reload }, NOBODY)).toContain(
+    "  !   changed, but only after a restart: data_dir, log.level\n",
+  );
 });

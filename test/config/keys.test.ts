@@ -5,11 +5,12 @@ import { configOf, errorsOf } from "./support.ts";
 /** A line under its section, with what else the section needs to be right. */
 const AROUND: Readonly<Record<string, string>> = {
   user: 'name = "alice"\npassword = "wonderland"',
+  group: 'name = "sales"\nring = ["alice"]',
 };
 
 const under = (section: string, line: string) => {
   if (section === "") return line;
-  const isMany = section === "listen" || section === "user";
+  const isMany = ["listen", "user", "group"].includes(section);
   const others = (AROUND[section] ?? "")
     .split("\n")
     .filter((each) => each.split(" ", 1)[0] !== line.split(" ", 1)[0]);
@@ -35,7 +36,26 @@ const ACCEPTED: readonly (readonly [section: string, lines: readonly string[]])[
     "registrar",
     ["min_expires_s = 3600", "max_expires_s = 2592000", "default_expires_s = 60", "max_contacts = 1"],
   ],
-  ["calls", ["accept_foreign_callers = true"]],
+  [
+    "calls",
+    [
+      "accept_foreign_callers = true",
+      'fork = "serial"',
+      "hunt_s = 1",
+      "forwards_max = 0",
+      'early_media = "first"',
+    ],
+  ],
+  [
+    "user",
+    ['fork = "parallel"', "redirect = true", 'forward_busy = "sip:vm@[2001:db8::1]:5070;transport=tcp"'],
+  ],
+  ["user", ['forward_always = "voicemail"', "no_answer_s = 600"]],
+  ["group", ['ring = ["alice"]', 'ring = ["alice bob 15s", "carol"]', 'forward_no_answer = "201"']],
+  [
+    "emergency",
+    ['numbers = ["112", "*911#"]', 'to = "sip:{number}@carrier.example.test"', 'networks = ["::1"]'],
+  ],
   ["log", ['level = "debug"', 'format = "json"']],
   ["timers", ["t1_ms = 50", "t2_ms = 500", "t4_ms = 50", "timer_c_s = 10", "timer_c_s = 3600"]],
   ["limits", ["message_bytes_max = 1300", "transactions_max = 100", "branches_max = 60", "bindings_max = 1"]],
@@ -84,7 +104,22 @@ const REFUSED: readonly (readonly [section: string, lines: readonly string[]])[]
     "registrar",
     ["min_expires_s = 3601", "max_expires_s = 2592001", "max_contacts = 0", "max_contacts = 101"],
   ],
-  ["calls", ['accept_foreign_callers = "no"']],
+  ["calls", ['accept_foreign_callers = "no"', 'fork = "random"', "hunt_s = 0", "forwards_max = 21"]],
+  [
+    "user",
+    [
+      'forward_busy = ""',
+      'forward_busy = "bob@example.test"',
+      'forward_busy = "tel:+4930"',
+      'forward_busy = "sip:bob@a b"',
+      'forward_busy = "sip:bob@x?Subject=y"',
+      'forward_busy = "sip:bob@x;method=BYE"',
+      'forward_busy = "sip:bob@x>\\r\\nEvil: 1"',
+      "no_answer_s = 601",
+    ],
+  ],
+  ["group", ['ring = ["15s"]', 'ring = [""]', 'ring = ["alice 601s"]', 'ring = ["al ice@x"]']],
+  ["emergency", ['numbers = ["help"]', 'to = "sip:"', 'networks = ["here"]']],
   ["log", ['level = "trace"', 'format = "xml"']],
   ["timers", ["t1_ms = 49", "t1_ms = 5001", "timer_c_s = 9", "timer_c_s = 3601", "t4_ms = nan"]],
   [
@@ -159,7 +194,7 @@ test("units come last in the names of numbers", () => {
 });
 
 test("the values of a section are those of the file", () => {
-  expect(configOf("[limits]\nbranches_max = 3").limits).toEqual({
+  expect(configOf("[limits]\nbranches_max = 3").limits).toMatchObject({
     message_bytes_max: 65_535,
     transactions_max: 100_000,
     branches_max: 3,

@@ -68,7 +68,7 @@ max_contacts = 10`);
   expect(config.listen).toEqual([
     { transport: "udp", address: "127.0.0.1", port: 5060, advertise: "203.0.113.5:5060" },
   ]);
-  expect(config.user).toEqual([{ name: "alice", password: "wonderland" }]);
+  expect(config.user).toMatchObject([{ name: "alice", password: "wonderland" }]);
   expect(config.registrar).toEqual({
     min_expires_s: 60,
     max_expires_s: 3600,

@@ -213,15 +213,16 @@ describe("RFC 3261 §9.2 and §16.10 CANCEL", () => {
 const TIMER_C = "[timers]\ntimer_c_s = 100\n";
 
 describe("RFC 3261 §16.8 Timer C", () => {
-  test("after a provisional answer: CANCEL, and the phone's 487 goes back", () => {
+  test("TM-14 after a provisional answer: CANCEL, and 408 goes back at once", () => {
     const { world, alice, phones, arrived } = called(1, TIMER_C);
     phones[0]!.answer(arrived[0]!, 180);
     world.run(99_800);
     expect(phones[0]!.count("CANCEL")).toBe(0);
     world.run(400);
     expect(phones[0]!.count("CANCEL")).toBe(1);
+    expect(alice.statuses("INVITE")).toEqual([180, 408]);
     obey(phones[0]!);
-    expect(alice.statuses("INVITE")).toEqual([180, 487]);
+    expect(alice.statuses("INVITE")).toEqual([180, 408]);
   });
 
   test("a phone that ignores that CANCEL too: 408", () => {
@@ -251,7 +252,7 @@ describe("RFC 3261 §16.8 Timer C", () => {
     world.run(100_200);
     expect(phones[0]!.count("CANCEL")).toBe(1);
     obey(phones[0]!);
-    expect(alice.statuses("INVITE")).toEqual([487]);
+    expect(alice.statuses("INVITE")).toEqual([408]);
   });
 
   test("no answer at all: 408, no CANCEL", () => {

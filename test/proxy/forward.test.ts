@@ -55,7 +55,7 @@ describe("RFC 3261 §16.6 steps 1 to 8 byte for byte", () => {
       )
       .replace("Max-Forwards: 70", "Max-Forwards: 69")
       .replace("Content-Length: ", "Content-Length: ")
-      .replace("\r\n\r\nv=0", "\r\nMax-Breadth: 60\r\n\r\nv=0");
+      .replace("\r\n\r\nv=0", "\r\nMax-Breadth: 50\r\n\r\nv=0");
     expect(plain(text(bob.incoming("INVITE")))).toBe(wanted);
   });
 

@@ -134,9 +134,9 @@ describe("RFC 5393 §5.3.3 Max-Breadth", () => {
     return { world, alice, phones, shares };
   }
 
-  test("absent: 60, shared out among the copies", () => {
-    expect(forked(3, []).shares).toEqual([["20"], ["20"], ["20"]]);
-    expect(forked(1, []).shares).toEqual([["60"]]);
+  test("absent: 60, a sixth kept back for phones that may come later, the rest shared out", () => {
+    expect(forked(3, []).shares).toEqual([["16"], ["16"], ["16"]]);
+    expect(forked(1, []).shares).toEqual([["50"]]);
   });
   test("the shares together are never more than what came in", () => {
     for (const breadth of [3, 4, 5, 10, 59]) {
@@ -151,13 +151,17 @@ describe("RFC 5393 §5.3.3 Max-Breadth", () => {
     expect(shares.length).toBeLessThanOrEqual(2);
     for (const [share] of shares) expect(share).toBe("1");
   });
-  test("one target: passes unchanged", () => expect(forked(1, ["Max-Breadth: 7"]).shares).toEqual([["7"]]));
+  test("one target: passes nearly unchanged", () =>
+    expect([5, 7].map((breadth) => forked(1, [`Max-Breadth: ${breadth}`]).shares)).toEqual([
+      [["5"]],
+      [["6"]],
+    ]));
   test("0: 440", () => {
     const { alice, shares } = forked(2, ["Max-Breadth: 0"]);
     expect([shares.length, alice.last().status]).toEqual([0, 440]);
   });
   test("more than 60 is cut to 60; nonsense counts as absent", () => {
-    expect(forked(1, ["Max-Breadth: 4000000000"]).shares).toEqual([["60"]]);
-    expect(forked(1, ["Max-Breadth: many"]).shares).toEqual([["60"]]);
+    expect(forked(1, ["Max-Breadth: 4000000000"]).shares).toEqual([["50"]]);
+    expect(forked(1, ["Max-Breadth: many"]).shares).toEqual([["50"]]);
   });
 });

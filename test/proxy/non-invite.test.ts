@@ -186,7 +186,7 @@ describe("RFC 3261 §16.7 step 5 and RFC 6026 late 2xx", () => {
     const arrived = bob.incoming("MESSAGE");
     world.run(SETTLE_MS);
     bob.answer(arrived, 200);
-    expect(alice.got).toEqual([]);
+    expect(alice.statuses("MESSAGE")).toEqual([]);
   });
 
   test("a 200 nobody asked for is not sent to whomever its Via names (RFC 6026 §7.3)", () => {

@@ -32,7 +32,7 @@ describe("RFC 3261 §16.6 parallel forking", () => {
   });
 
   test("limits.branches_max: no more copies than that, the highest q first", () => {
-    const { alice, phones } = rig(3, "[limits]\nbranches_max = 2\n");
+    const { alice, phones } = rig(3, '[limits]\nbranches_max = 2\n[calls]\nfork = "parallel"\n');
     for (const [i, phone] of phones.entries())
       phone.request("REGISTER", "sip:example.test", {
         to: "<sip:bob@example.test>",

@@ -476,10 +476,10 @@ describe("RFC 3261 §10.3 step 7 a store that fails", () => {
     };
     alice.request("REGISTER", "sip:example.test", { to: "<sip:alice@example.test>" });
     world.run(5000);
-    expect(alice.got).toEqual([]);
+    expect(alice.statuses("REGISTER")).toEqual([]);
     stored(null);
     world.run(20);
-    expect(alice.host.statuses()).toEqual([200]);
+    expect(alice.statuses("REGISTER")).toEqual([200]);
   });
 
   test("limits.bindings_max: 503, those who are there may refresh", () => {

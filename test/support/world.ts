@@ -10,6 +10,7 @@ import { Metrics } from "../../src/base/metrics.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import type { Resolver } from "../../src/dns/locate.ts";
+import { MemoryForwardStore } from "../../src/location/memory-forwards.ts";
 import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import { Scanner } from "../../src/message/scan.ts";
@@ -49,6 +50,7 @@ export class World {
   readonly network: VirtualNetwork;
   readonly transports: VirtualTransports;
   readonly users: UserStore;
+  readonly forwards = new MemoryForwardStore();
   readonly store: MemoryStore;
   readonly core: Core;
   readonly #accounts = new Map<string, User>();
@@ -77,6 +79,7 @@ export class World {
       transports: this.transports,
       store: this.store,
       users: this.users,
+      forwards: this.forwards,
       resolver: options.resolver ?? NO_NAMES,
       tokenKey: this.dice.bytes(32),
       config,

@@ -90,7 +90,7 @@ const INVITE_SERVER: Figure = {
     send1xx: [null, "send 183"],
     send2xx: ["Accepted", "send 200"],
     send300_699: ["Completed", "send 486"],
-    transportError: ["Terminated", "transportFailed"],
+    transportError: [null, "transportFailed"], // RFC 6026 §8.8: "MUST remain in the current state"
     abandon: ["Terminated"],
   },
   Accepted: {
@@ -99,7 +99,7 @@ const INVITE_SERVER: Figure = {
     send1xx: STAY,
     send2xx: [null, "send 200"],
     send300_699: STAY,
-    transportError: STAY,
+    transportError: [null, "transportFailed"],
     L: ["Terminated"],
     abandon: STAY,
   },
@@ -111,7 +111,7 @@ const INVITE_SERVER: Figure = {
     send1xx: STAY,
     send2xx: [null, "send 200"], // §16.7 step 5: also after another final answer
     send300_699: STAY,
-    transportError: ["Terminated", "transportFailed"],
+    transportError: [null, "transportFailed"],
     abandon: STAY,
   },
   Confirmed: {
@@ -129,6 +129,7 @@ const INVITE_SERVER: Figure = {
 const NON_INVITE_SERVER: Figure = {
   Trying: {
     request: STAY,
+    "100": ["Proceeding", "send 100"], // RFC 4320 §4.1
     send1xx: ["Proceeding", "send 183"],
     send2xx: ["Completed", "send 200"],
     send300_699: ["Completed", "send 486"],
@@ -170,7 +171,7 @@ const ANSWERS: Partial<Record<Input, number>> = {
   receive300_699: 486,
 };
 
-const isTimer = (input: Input) => input.length === 1;
+const isTimer = (input: Input) => input.length === 1 || input === "100";
 
 /** Feeds one input, by the public door where there is one. */
 function feed(rig: Rig, transaction: Transaction, input: Input): void {
@@ -227,7 +228,7 @@ const WALKS: readonly Walk[] = [
   },
   {
     machine: inviteServer,
-    source: "RFC 3261 §17.2.1 Figure 7, RFC 6026 §8.5",
+    source: "RFC 3261 §17.2.1 Figure 7, RFC 6026 §8.7",
     figure: INVITE_SERVER,
     paths: {
       Proceeding: ["send1xx"],
@@ -239,7 +240,7 @@ const WALKS: readonly Walk[] = [
   },
   {
     machine: nonInviteServer,
-    source: "RFC 3261 §17.2.2 Figure 8",
+    source: "RFC 3261 §17.2.2 Figure 8, RFC 4320 §4.1",
     figure: NON_INVITE_SERVER,
     paths: { Trying: [], Proceeding: ["send1xx"], Completed: ["send300_699"] },
     make: (rig) => serverOf(rig, "OPTIONS"),
@@ -322,7 +323,7 @@ const TIMERS_OF: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   invite_client: { Calling: "AB", Proceeding: "", Accepted: "M", Completed: "D", Terminated: "" },
   non_invite_client: { Trying: "EF", Proceeding: "EF", Completed: "K", Terminated: "" },
   invite_server: { Proceeding: "", Accepted: "L", Completed: "GH", Confirmed: "I", Terminated: "" },
-  non_invite_server: { Trying: "", Proceeding: "", Completed: "J", Terminated: "" },
+  non_invite_server: { Trying: "100", Proceeding: "", Completed: "J", Terminated: "" },
 };
 
 describe("RFC 3261 §17 and RFC 6026: which timers run in which state", () => {

@@ -67,6 +67,83 @@ describe("limits.transactions_max", () => {
   });
 });
 
+describe("limits.transactions_per_source_max", () => {
+  const NEAR = "198.51.100.7";
+  const FAR = "203.0.113.9";
+  const rigWith = (transactionsPerSourceMax: number, isExempt: (address: string) => boolean = () => false) =>
+    new Rig(1000, { transactionsPerSourceMax, isExempt });
+  const ask = (rig: Rig, address: string, branch: string, method = "OPTIONS") =>
+    rig.receive(request(method, branch, `${address}:5060`), rig.flow("udp", address));
+
+  test("one more of the same address: 503 with Retry-After, no state, counted", () => {
+    const rig = rigWith(3);
+    for (let i = 0; i < 4; i++) ask(rig, NEAR, `z9hG4bK${i}`);
+    expect([rig.requests.length, rig.layer.size, ...rig.times("503")]).toEqual([3, 3, 0]);
+    expect(rig.sent.at(-1)!.text).toMatch(/\r\nRetry-After: \d+\r\n/);
+    expect(rig.counter("sipedge_transactions_refused_total")).toBe(1);
+  });
+
+  test("other addresses are served meanwhile", () => {
+    const rig = rigWith(1);
+    for (const branch of ["z9hG4bK1", "z9hG4bK2"]) ask(rig, NEAR, branch);
+    ask(rig, FAR, "z9hG4bK1");
+    expect(rig.requests.map((each) => each.source.remoteAddress)).toEqual([NEAR, FAR]);
+  });
+
+  test("ports do not matter: an address is counted whatever port it sends from", () => {
+    const rig = rigWith(2);
+    for (const port of [5060, 5061, 5062])
+      rig.receive(request("OPTIONS", `z9hG4bK${port}`), rig.flow("udp", NEAR, port));
+    expect(rig.requests).toHaveLength(2);
+  });
+
+  test("an exempt address has no such bound, and is asked about only when it is reached", () => {
+    const asked: string[] = [];
+    const rig = rigWith(2, (address) => {
+      asked.push(address);
+      return address === NEAR;
+    });
+    for (let i = 0; i < 5; i++) ask(rig, NEAR, `z9hG4bK${i}`);
+    expect([rig.requests.length, asked]).toEqual([5, [NEAR, NEAR, NEAR]]);
+  });
+
+  test("repetitions, ACKs and the CANCEL of a running INVITE are let in", () => {
+    const rig = rigWith(1);
+    ask(rig, NEAR, "z9hG4bK1", "INVITE");
+    ask(rig, NEAR, "z9hG4bK1", "INVITE");
+    ask(rig, NEAR, "z9hG4bK1", "CANCEL");
+    ask(rig, NEAR, "z9hG4bKof2xx", "ACK");
+    expect(rig.take()).toEqual(["request INVITE", "cancel", "stray ACK"]);
+  });
+
+  test("what has ended makes room again, and an address without transactions is forgotten", () => {
+    const rig = rigWith(1);
+    const sources = () => rig.counter("sipedge_transaction_sources");
+    ask(rig, NEAR, "z9hG4bK1");
+    ask(rig, FAR, "z9hG4bK1");
+    expect(sources()).toBe(2);
+    for (const each of rig.requests) rig.respond(each, 200);
+    rig.clock.advance(33_000);
+    expect(sources()).toBe(0);
+    ask(rig, NEAR, "z9hG4bK2");
+    expect(rig.requests).toHaveLength(3);
+  });
+
+  test("requests we send ourselves count for nobody", () => {
+    const rig = rigWith(1);
+    for (let i = 0; i < 3; i++) rig.send("OPTIONS", rig.flow("udp", NEAR), `z9hG4bKmine${i}`);
+    ask(rig, NEAR, "z9hG4bK1");
+    expect(rig.requests).toHaveLength(1);
+  });
+
+  test("TM-42 a CANCEL flood of one address with random branches stays within its bound", () => {
+    const rig = rigWith(10);
+    for (let i = 0; i < 1000; i++) ask(rig, NEAR, `z9hG4bKflood${i}`, "CANCEL");
+    ask(rig, FAR, "z9hG4bKcalm", "INVITE");
+    expect([rig.layer.size, rig.requests.length]).toEqual([11, 1]);
+  });
+});
+
 describe("nothing is left", () => {
   for (const seed of [1, 2, 3, 4])
     test(`500 transactions with random inputs, seed ${seed}: no map entry, timer or alarm survives`, () => {

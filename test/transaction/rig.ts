@@ -10,6 +10,7 @@ import { ParseError } from "../../src/message/parse-error.ts";
 import { Scanner } from "../../src/message/scan.ts";
 import type { SipMessage } from "../../src/message/sip-message.ts";
 import type { ClientTransaction } from "../../src/transaction/client-transaction.ts";
+import type { LayerOptions } from "../../src/transaction/layer.ts";
 import { TransactionLayer } from "../../src/transaction/layer.ts";
 import type { ServerTransaction } from "../../src/transaction/server-transaction.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
@@ -96,7 +97,7 @@ export class Rig {
   readonly cancels: { cancel: ServerTransaction; invite: ServerTransaction | null }[] = [];
   readonly #start = this.clock.now();
 
-  constructor(transactionsMax = 1000) {
+  constructor(transactionsMax = 1000, more: Partial<LayerOptions> = {}) {
     const transports: Transports = {
       flowTo: (transport, address, port) => this.flow(transport, address, port),
       connectionTo: () => null,
@@ -112,6 +113,7 @@ export class Rig {
       scanner: this.scanner,
       timers: TIMERS,
       transactionsMax,
+      ...more,
       user: {
         request: (transaction) => {
           this.events.push(`request ${transaction.method}`);

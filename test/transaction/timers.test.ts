@@ -265,6 +265,6 @@ describe("RFC 3261 Table 4", () => {
     });
 
   test("every timer has its row", () => {
-    expect(Object.keys(TIMER_RULES).toSorted().join("")).toBe(table.map(([letter]) => letter).join(""));
+    expect(Object.keys(TIMER_RULES).toSorted()).toEqual(["100", ...table.map(([letter]) => letter)]);
   });
 });

@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { COMMIT, VERSION } from "../version.ts";
 import { check } from "./check.ts";
+import { forward } from "./forward.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 import { user } from "./user.ts";
@@ -14,6 +15,8 @@ export interface Invocation {
   readonly config: string | null;
   readonly url: string | null;
   readonly passwordStdin: boolean;
+  /** `--after` as it was written; null when it was not given. */
+  readonly after: string | null;
 }
 
 type Command = (invocation: Invocation) => number | Promise<number>;
@@ -25,6 +28,11 @@ const COMMANDS: Readonly<Record<string, { run: Command; words: string; does: str
     run: user,
     words: "add|passwd|remove NAME | list  [--config FILE] [--password-stdin]",
     does: "manage the accounts phones register with",
+  },
+  forward: {
+    run: forward,
+    words: "[USER [RULE DESTINATION|off] | USER off]  [--after SECONDS|off] [--config FILE]",
+    does: "say or set where calls go: always, busy, no_answer, not_registered, unreachable",
   },
   status: { run: status, words: "[--config FILE] [--url URL]", does: "ask the running appliance how it is" },
   version: { run: version, words: "", does: "print the version" },
@@ -45,6 +53,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     config: values.config ?? null,
     url: values.url ?? null,
     passwordStdin: values["password-stdin"] ?? false,
+    after: values.after ?? null,
   });
 }
 
@@ -52,6 +61,7 @@ const OPTIONS = {
   config: { type: "string", short: "c" },
   url: { type: "string" },
   "password-stdin": { type: "boolean" },
+  after: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;

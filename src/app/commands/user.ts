@@ -3,8 +3,10 @@ import { createInterface } from "node:readline";
 import { systemClock } from "../../base/clock.ts";
 import { silentLog } from "../../base/log.ts";
 import type { Config } from "../../config/schema.ts";
+import { FORWARDS_MAX } from "../../location/forwards.ts";
 import { StoreOpenError } from "../../location/sqlite-errors.ts";
 import { SqliteFile } from "../../location/sqlite-file.ts";
+import { SqliteForwardStore } from "../../location/sqlite-forwards.ts";
 import { SqliteUserStore } from "../../location/sqlite-users.ts";
 import type { User, UserFailure } from "../../location/users.ts";
 import { accountOf, configUsers } from "../accounts.ts";
@@ -29,9 +31,14 @@ export async function user({ words, config: file, passwordStdin }: Invocation): 
     return complain(error.message);
   }
   try {
-    const users = new SqliteUserStore(opened, { clock: systemClock, log: silentLog, users_max: USERS_MAX });
+    const rooms = { clock: systemClock, log: silentLog };
+    const users = new SqliteUserStore(opened, { ...rooms, users_max: USERS_MAX });
     users.setConfigUsers(configUsers(config));
-    return await act(users, action, name ?? "", config, passwordStdin, opened.path);
+    const code = await act(users, action, name ?? "", config, passwordStdin, opened.path);
+    // Whoever gets the name next must not inherit where its calls went.
+    if (code === 0 && action === "remove")
+      new SqliteForwardStore(opened, { ...rooms, forwards_max: FORWARDS_MAX }).remove(name ?? "");
+    return code;
   } finally {
     opened.close();
   }

@@ -1,0 +1,54 @@
+/**
+ * What the names of our domains stand for, and the rules calls are sought by. The app fills it from
+ * the configuration and the store.
+ */
+import type { ForwardRules } from "../location/forwards.ts";
+
+/** How several contacts of one user are tried (RFC 3261 §16.6): by falling q, all at once, one by one. */
+export type ForkMode = "q" | "parallel" | "serial";
+
+/** What is special about calls to a user. */
+export interface UserPlan {
+  readonly fork: ForkMode | null;
+  /** Callers are told the contacts (302) instead of being connected. */
+  readonly redirect: boolean;
+}
+
+/** Users that ring together, and for how long. */
+export interface GroupStep {
+  readonly users: readonly string[];
+  readonly ring_ms: number;
+}
+
+export interface GroupPlan {
+  readonly steps: readonly GroupStep[];
+  readonly forwards: ForwardRules;
+}
+
+export interface Directory {
+  /** Whether an account of that name exists, registered or not. */
+  knowsUser(name: string): boolean;
+  /** Null: nothing is special. */
+  userPlan(name: string): UserPlan | null;
+  /** Null: no forwarding. */
+  forwardsOf(user: string): ForwardRules | null;
+  /** Null: no group of that name. */
+  group(name: string): GroupPlan | null;
+  /** How phones of a user called at this host name ring. */
+  forkOf(host: string): ForkMode;
+  /** The URI to which a call for help goes that was dialled as `user`; null: it is none. */
+  emergency(user: string): string | null;
+}
+
+/** The rules that hold for every call; all times in milliseconds. */
+export interface SearchRules {
+  /** How long contacts of one preference ring before the next are tried. */
+  readonly hunt_ms: number;
+  /** How long phones ring before `no_answer` applies, where the user names no time. */
+  readonly no_answer_ms: number;
+  /** How often one call may be forwarded. */
+  readonly forwards_max: number;
+  readonly follow_redirects: boolean;
+  readonly history_info: boolean;
+  readonly diversion: boolean;
+}

@@ -1,0 +1,270 @@
+/**
+ * The search for somebody who takes a request (RFC 3261 §16.5; RFC 5359 §2.7–2.9, §2.12): rounds of
+ * targets that ring together, one round after the other, and where a call goes that nobody took.
+ */
+import type { Binding } from "../location/binding.ts";
+import type { Domains } from "../location/domains.ts";
+import { userOfAor } from "../location/domains.ts";
+import type { ForwardRules } from "../location/forwards.ts";
+import type { LocationStore } from "../location/store.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { SipUri } from "../message/uri.ts";
+import { parseUri } from "../message/uri.ts";
+import type { Directory, SearchRules } from "./directory.ts";
+import type { Outcome } from "./responses.ts";
+import type { ForwardCause, Forwarded, Retarget } from "./retarget.ts";
+import { forwardsSaid, retargetLines } from "./retarget.ts";
+import type { Routing } from "./route.ts";
+import type { Target } from "./targets.ts";
+import { contactTargets, directTarget, roundsOf } from "./targets.ts";
+
+/** Targets that are tried together. */
+export interface Round {
+  readonly targets: readonly Target[];
+  /** How long they ring before the search goes on; null: until Timer C. */
+  readonly ring_ms: number | null;
+  /** The addresses-of-record they belong to: a phone that registers for one meanwhile rings too. */
+  readonly aors: readonly string[];
+  /** What the copies tell of forwards; for phones that join. */
+  readonly retarget: Retarget | null;
+}
+
+export interface SearchRooms {
+  readonly domains: Domains;
+  readonly store: LocationStore;
+  readonly directory: Directory;
+}
+
+const NO_AORS: readonly string[] = [];
+
+export class Search {
+  readonly #rooms: SearchRooms;
+  readonly #rules: SearchRules;
+  readonly #request: SipMessage;
+  readonly #routing: Routing;
+  /** Rounds still to come of the name that is being tried, first one last; each is made when its turn comes. */
+  #rest: (() => Round)[] = [];
+  /** Who is being called now, as the forwards name it; null: nobody of ours. */
+  #callee: string | null = null;
+  #forwards: ForwardRules | null = null;
+  /** The forwards that led here, the first one first. */
+  #done: readonly Forwarded[] = [];
+  /** Every URI it was forwarded from or to: none is tried twice. */
+  readonly #visited: string[] = [];
+  #retarget: Retarget | null = null;
+
+  constructor(rooms: SearchRooms, rules: SearchRules, request: SipMessage, routing: Routing) {
+    this.#rooms = rooms;
+    this.#rules = rules;
+    this.#request = request;
+    this.#routing = routing;
+  }
+
+  /** Whom to try first, or why there is nobody. */
+  first(): Round | Refusal {
+    const { uri, next } = this.#routing;
+    const { domains, directory } = this.#rooms;
+    if (next !== null || !domains.isOurs(uri)) return direct(directTarget(uri));
+    const aor = domains.aorOf(uri);
+    if (aor === null) return NO_SUCH_USER;
+    const name = userOfAor(aor);
+    if (!this.#isNewCall) return this.#everybody(name, aor);
+    const help = directory.emergency(name);
+    if (help !== null) return this.#elsewhere(help) ?? NO_SUCH_USER;
+    return this.#enter(name, aor);
+  }
+
+  /** Whom to try after a round ended so; null: nobody is left. */
+  next(outcome: Outcome): Round | null {
+    for (;;) {
+      const make = this.#rest.pop();
+      if (make === undefined) break;
+      const round = make();
+      if (round.targets.length > 0) return round;
+    }
+    return this.#forward(outcome);
+  }
+
+  /** Where a round goes after one whose phone declined for all: only forwards for busy ones (600) are left. */
+  afterDecline(outcome: Outcome): Round | null {
+    this.#rest.length = 0;
+    return outcome === "busy" ? this.#forward(outcome) : null;
+  }
+
+  /** Whether another round may follow. */
+  get mayGoOn(): boolean {
+    return this.#rest.length > 0 || (this.#forwards !== null && this.#isNewCall);
+  }
+
+  /**
+   * The targets that a redirection names (§16.5), its best first: users of ours, and others only when
+   * `anywhere`. Null: some contact may not be followed, so the caller has to see them.
+   */
+  redirected(contacts: readonly SipUri[], anywhere: boolean): readonly Target[] | null {
+    const { domains, store } = this.#rooms;
+    const targets: Target[] = [];
+    for (const uri of contacts) {
+      if (uri.scheme !== "sip" && uri.scheme !== "sips") return null;
+      const aor = domains.aorOf(uri);
+      if (aor === null && (domains.isOurs(uri) || !anywhere)) return null;
+      const to = aor === null ? uri.text : `sip:${aor}`;
+      if (this.#wasAt(to)) continue;
+      const from = this.#callee ?? this.#routing.uri.text;
+      const retarget = this.#note([...this.#done, { from, to, cause: "redirect" }]);
+      if (aor === null) targets.push(directTarget(uri, retarget));
+      else targets.push(...contactTargets(store.bindings(aor), retarget));
+    }
+    return targets;
+  }
+
+  /** Only a call that is to begin is forwarded, or taken to one after the other. */
+  get #isNewCall(): boolean {
+    return this.#request.method === "INVITE" && !this.#request.hasToTag;
+  }
+
+  /** The rounds of a name: a group's steps, or a user's phones. */
+  #enter(name: string, aor: string): Round | Refusal {
+    const { directory } = this.#rooms;
+    this.#callee = `sip:${aor}`;
+    const group = directory.group(name);
+    if (group === null) return this.#enterUser(name, aor);
+    this.#forwards = group.forwards;
+    this.#rest = group.steps.toReversed().map((step) => () => this.#members(step.users, step.ring_ms));
+    return this.next("not_registered") ?? NOT_REGISTERED;
+  }
+
+  #enterUser(name: string, aor: string): Round | Refusal {
+    const { directory, store } = this.#rooms;
+    const forwards = directory.forwardsOf(name);
+    const plan = directory.userPlan(name);
+    this.#forwards = forwards;
+    this.#rest = [];
+    if (forwards?.always) {
+      if (plan?.redirect) return movedTo([`<${this.#uriOf(forwards.always)}>`]);
+      return this.#go(forwards.always, "always") ?? GOES_ROUND;
+    }
+    const bindings = store.bindings(aor);
+    const targets = contactTargets(bindings, this.#retarget);
+    if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, bindings);
+    if (plan?.redirect) return movedTo(targets.map(contactOf));
+    const rounds = roundsOf(targets, plan?.fork ?? directory.forkOf(this.#routing.uri.host));
+    const last_ms = forwards?.no_answer ? this.#noAnswerMs(forwards) : null;
+    const made = rounds.map((round, i): Round => {
+      const ring_ms = i < rounds.length - 1 ? this.#rules.hunt_ms : last_ms;
+      return { targets: round, ring_ms, aors: [aor], retarget: this.#retarget };
+    });
+    for (let i = made.length - 1; i > 0; i--) this.#rest.push(() => made[i]!);
+    return made[0]!;
+  }
+
+  /** All phones at once: what is no new call goes to each. */
+  #everybody(name: string, aor: string): Round | Refusal {
+    const { directory, store } = this.#rooms;
+    const group = directory.group(name);
+    if (group !== null) {
+      const round = this.#members(new Set(group.steps.flatMap(({ users }) => users)), null);
+      return round.targets.length > 0 ? round : NOT_REGISTERED;
+    }
+    const bindings = store.bindings(aor);
+    const targets = contactTargets(bindings, null);
+    if (targets.length === 0) return this.#absent(name, bindings);
+    return { targets, ring_ms: null, aors: NO_AORS, retarget: null };
+  }
+
+  #members(users: Iterable<string>, ring_ms: number | null): Round {
+    const { domains, store } = this.#rooms;
+    const aors = Array.from(users, (user) => `${user}@${domains.canonical}`);
+    const targets = aors.flatMap((aor) => contactTargets(store.bindings(aor), this.#retarget));
+    return { targets, ring_ms, aors, retarget: this.#retarget };
+  }
+
+  #forward(outcome: Outcome): Round | null {
+    const rules = this.#forwards;
+    if (rules === null || !this.#isNewCall || outcome === "other") return null;
+    const to = destinationFor(rules, outcome);
+    return to === null ? null : this.#go(to, outcome);
+  }
+
+  /** Null: it was there already, or was forwarded too often. */
+  #go(destination: string, cause: ForwardCause): Round | null {
+    const { domains } = this.#rooms;
+    const uri = this.#uriOf(destination);
+    const said = forwardsSaid(this.#request);
+    if (this.#wasAt(uri) || said + this.#done.length >= this.#rules.forwards_max) return null;
+    this.#done = [...this.#done, { from: this.#callee ?? this.#routing.uri.text, to: uri, cause }];
+    this.#retarget = this.#note(this.#done);
+    const parsed = parseUri(uri);
+    if (parsed instanceof ParseError) return null;
+    const aor = domains.aorOf(parsed);
+    if (aor === null) return this.#elsewhere(uri, this.#retarget);
+    const round = this.#enter(userOfAor(aor), aor);
+    return "status" in round ? null : round;
+  }
+
+  #elsewhere(to: string, retarget: Retarget | null = null): Round | null {
+    const uri = parseUri(to);
+    if (uri instanceof ParseError) return null;
+    this.#callee = null;
+    this.#forwards = null;
+    this.#rest = [];
+    return direct(directTarget(uri, retarget));
+  }
+
+  #note(forwards: readonly Forwarded[]): Retarget {
+    const last = forwards.at(-1);
+    if (last !== undefined) this.#visited.push(last.from, last.to);
+    return retargetLines(this.#request, forwards, this.#rules);
+  }
+
+  #wasAt(uri: string): boolean {
+    return uri === this.#callee || this.#visited.includes(uri);
+  }
+
+  #uriOf(destination: string): string {
+    return /^sips?:/i.test(destination) ? destination : `sip:${destination}@${this.#rooms.domains.canonical}`;
+  }
+
+  #noAnswerMs({ no_answer_after_s: seconds }: ForwardRules): number {
+    return seconds === null ? this.#rules.no_answer_ms : seconds * 1000;
+  }
+
+  #absent(name: string, bindings: readonly Binding[]): Refusal {
+    return bindings.length > 0 || this.#rooms.directory.knowsUser(name) ? NOT_REGISTERED : NO_SUCH_USER;
+  }
+}
+
+/** A user without a rule of its own for being away gets the nearest one. */
+function destinationFor(rules: ForwardRules, outcome: Exclude<Outcome, "other">): string | null {
+  if (outcome === "busy") return rules.busy;
+  if (outcome === "no_answer") return rules.no_answer;
+  if (outcome === "not_registered") return rules.not_registered ?? rules.unreachable;
+  return rules.unreachable ?? rules.not_registered ?? rules.no_answer;
+}
+
+function direct(target: Target): Round {
+  return { targets: [target], ring_ms: null, aors: NO_AORS, retarget: target.retarget };
+}
+
+function contactOf({ uri, binding }: Target): string {
+  const q = binding === null || binding.q === 1000 ? "" : `;q=${binding.q / 1000}`;
+  return `<${uri.text}>${q}`;
+}
+
+function movedTo(contacts: readonly string[]): Refusal {
+  const headers = contacts.map((contact) => `Contact: ${contact}`);
+  return { status: 302, reason: "The user asks to be called directly", section: "RFC 3261 §21.3.3", headers };
+}
+
+const NOT_REGISTERED: Refusal = {
+  status: 480,
+  reason: "The user is not registered",
+  section: "RFC 3261 §16.5",
+};
+const NO_SUCH_USER: Refusal = { status: 404, reason: "No such user", section: "RFC 3261 §16.5" };
+const GOES_ROUND: Refusal = {
+  status: 482,
+  reason: "Forwarding goes in a circle, or too far",
+  section: "calls.forwards_max",
+};

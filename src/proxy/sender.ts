@@ -1,0 +1,102 @@
+/**
+ * The way out: which flow a copy leaves on, and the copy itself (RFC 3261 §16.6 steps 6 and 7).
+ */
+import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
+import type { Locator } from "../dns/locate.ts";
+import type { Edits } from "../message/edits.ts";
+import type { SipUri } from "../message/uri.ts";
+import type { End, RouteTokens } from "../nat/route-token.ts";
+import type { Copy, Forwarding } from "./forward.ts";
+import { buildCopy } from "./forward.ts";
+import type { FoundFlow, Permit } from "./next-flow.ts";
+import { flowOfBinding, flowOfPeer, flowToPlace, flowToPlaces } from "./next-flow.ts";
+import type { NextHop } from "./route.ts";
+import { nextHop } from "./route.ts";
+import type { Target } from "./targets.ts";
+
+export interface SenderOptions {
+  readonly transports: Transports;
+  readonly locator: Locator;
+  readonly tokens: RouteTokens;
+  readonly edits: Edits;
+  /** Whether a peer at this address is one of ours without any account (auth.trusted_networks). */
+  readonly isTrusted: (address: string) => boolean;
+}
+
+/** A request that may be forwarded, and what was found out about it on the way here. */
+export interface Admitted extends Forwarding {
+  /** Where it may go; null: anywhere. */
+  readonly permit: Permit | null;
+  /** The other end of the dialog it belongs to, as our token names it; null outside dialogs. */
+  readonly peer: End | null;
+}
+
+export class Sender {
+  readonly #options: SenderOptions;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** The copy of a request for a target, to leave on `flow`. */
+  copy(
+    admitted: Admitted,
+    target: Target,
+    { requestUri }: NextHop,
+    flow: Flow,
+    branch: string,
+    breadth: number,
+  ): Buffer {
+    const { uri, path, binding, retarget } = target;
+    const calleeIsOurs = binding !== null || this.#options.isTrusted(flow.remoteAddress);
+    const copy: Copy = { target: uri, requestUri, path, flow, branch, breadth, calleeIsOurs, retarget };
+    return buildCopy(this.#options.edits, this.#options.tokens, admitted, copy);
+  }
+
+  /** Finds the flow for a target; at once, in this very call, unless a name has to be looked up. */
+  withFlow(target: Target, admitted: Admitted, use: (hop: NextHop, flow: FoundFlow) => void): void {
+    const { transports, locator } = this.#options;
+    const hop = nextHop(admitted.routing, target.uri, target.path);
+    const known = this.#knownFlow(target, admitted, hop);
+    if (known !== null) return use(hop, known);
+    const from = this.#leavingBy(admitted, target.binding?.flow ?? null);
+    const place = locator.literal(hop.uri);
+    if (place === null) use(hop, null);
+    else if (place !== "name") use(hop, flowToPlace(transports, place, from, admitted.permit));
+    else
+      locator.lookUp(hop.uri, (places) => use(hop, flowToPlaces(transports, places, from, admitted.permit)));
+  }
+
+  /** The flow that a registration or the dialog itself names; null: the next hop's URI decides. */
+  #knownFlow({ binding, path, uri }: Target, admitted: Admitted, hop: NextHop): Flow | null {
+    const { transports } = this.#options;
+    if (binding !== null) return path.length === 0 ? flowOfBinding(transports, binding, uri) : null;
+    const { peer, routing } = admitted;
+    if (peer === null || routing.next !== null) return null;
+    return flowOfPeer(transports, peer, hop.uri, this.#leavingBy(admitted, null));
+  }
+
+  /** The endpoint to send from: where the binding was registered, or the side the dialog left by before. */
+  #leavingBy(
+    admitted: Admitted,
+    registered: { local_address: string; local_port: number } | null,
+  ): LocalEndpoint | undefined {
+    if (registered !== null)
+      return this.#endpoint(
+        (e) => e.address === registered.local_address && e.port === registered.local_port,
+      );
+    const { leaving } = admitted.routing;
+    const { local } = admitted.source;
+    if (leaving === null || sentByOf(leaving) === local.sentBy) return local;
+    return this.#endpoint((e) => e.sentBy === sentByOf(leaving));
+  }
+
+  #endpoint(matches: (endpoint: LocalEndpoint) => boolean): LocalEndpoint | undefined {
+    return this.#options.transports.endpoints().find(matches);
+  }
+}
+
+function sentByOf(uri: SipUri): string {
+  const host = uri.host.includes(":") ? `[${uri.host}]` : uri.host;
+  return uri.port === null ? host : `${host}:${uri.port}`;
+}

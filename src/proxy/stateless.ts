@@ -1,0 +1,121 @@
+/**
+ * What passes without a transaction: the ACK of a 2xx, and a 2xx whose transaction is gone
+ * (RFC 3261 §16.11).
+ */
+import type { Transports } from "../base/flow.ts";
+import type { Counter, Metrics } from "../base/metrics.ts";
+import type { Domains } from "../location/domains.ts";
+import type { LocationStore } from "../location/store.ts";
+import type { Edits } from "../message/edits.ts";
+import { H } from "../message/header-names.ts";
+import { parseNameAddrs } from "../message/name-addr.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { End, RouteTokens } from "../nat/route-token.ts";
+import { breadthOf, makeBranch } from "./loop.ts";
+import { buildResponseCopy } from "./responses.ts";
+import type { Admitted, Sender } from "./sender.ts";
+import type { Target } from "./targets.ts";
+import { contactTargets, directTarget } from "./targets.ts";
+
+export interface StatelessOptions {
+  readonly metrics: Metrics;
+  readonly transports: Transports;
+  readonly domains: Domains;
+  readonly store: LocationStore;
+  readonly tokens: RouteTokens;
+  readonly edits: Edits;
+  readonly sender: Sender;
+}
+
+export class StatelessProxy {
+  readonly #options: StatelessOptions;
+  readonly #sender: Sender;
+  readonly #acks: Counter;
+  readonly #acksDropped: Counter;
+  readonly #strays: Counter;
+  readonly #late: Counter;
+
+  constructor(options: StatelessOptions) {
+    this.#options = options;
+    this.#sender = options.sender;
+    const m = options.metrics;
+    this.#acks = m.counter("sipedge_acks_forwarded_total", "ACKs of 2xx answers passed on");
+    this.#acksDropped = m.counter(
+      "sipedge_acks_dropped_total",
+      "ACKs that could not or must not be passed on",
+    );
+    this.#strays = m.counter(
+      "sipedge_responses_stray_total",
+      "Responses that matched nothing and were dropped",
+    );
+    this.#late = m.counter(
+      "sipedge_responses_late_total",
+      "2xx answers passed on after their transaction was gone",
+    );
+  }
+
+  /** The ACK of a 2xx: no transaction, no answer (§16.11). Dropped when it may not go where it wants to. */
+  forwardAck(admitted: Admitted): void {
+    const target = this.#targetOf(admitted);
+    if (target === undefined) this.#acksDropped.inc();
+    else
+      this.#sender.withFlow(target, admitted, (hop, flow) => {
+        if (flow === null || flow === "forbidden") {
+          this.#acksDropped.inc();
+          return;
+        }
+        this.#acks.inc();
+        const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request, admitted.callId));
+        flow.send(this.#sender.copy(admitted, target, hop, flow, branch, breadthOf(admitted.request)));
+      });
+  }
+
+  /** Where it goes: the next hop, or the first phone of whom it names. */
+  #targetOf({ routing: { uri, next } }: Admitted): Target | undefined {
+    const { domains, store } = this.#options;
+    if (next !== null || !domains.isOurs(uri)) return directTarget(uri);
+    const aor = domains.aorOf(uri);
+    return aor === null ? undefined : contactTargets(store.bindings(aor), null)[0];
+  }
+
+  /**
+   * A response that no client transaction waits for: a 2xx to an INVITE goes back (§16.7, RFC 6026 §7.3),
+   * because losing it would leave a phone in a call that nobody knows of. Departs from §16.11: not to
+   * whoever its Via names, which anyone can write, but to the caller that our own token in its
+   * Record-Route names.
+   */
+  strayResponse(response: SipMessage): void {
+    const { cseq, status } = response;
+    const late = !(cseq instanceof ParseError) && cseq.method === "INVITE" && status >= 200 && status < 300;
+    const caller = late ? this.#callerOf(response) : null;
+    const copy = caller === null ? null : buildResponseCopy(this.#options.edits, response);
+    if (caller === null || copy === null) {
+      this.#strays.inc();
+      return;
+    }
+    this.#late.inc();
+    this.#options.transports.flowTo(caller.transport, caller.address, caller.port)?.send(copy);
+  }
+
+  /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */
+  #callerOf(response: SipMessage): End | null {
+    const callId = response.callId ?? "";
+    for (const value of response.texts(H.RecordRoute)) {
+      const entries = parseNameAddrs(value);
+      if (entries instanceof ParseError) continue;
+      for (const { uri } of entries) {
+        const ends = uri.user === null ? null : this.#options.tokens.verify(uri.user, callId);
+        if (ends !== null) return ends.caller;
+      }
+    }
+    return null;
+  }
+}
+
+/** §16.11: the same for every retransmission of a request, without memory. */
+function statelessUnique(request: SipMessage, callId: string): string {
+  const via = request.via;
+  const branch = via === null || via instanceof ParseError ? "" : via.branch;
+  return `s${Bun.hash.xxHash32(`${branch} ${callId}`).toString(36)}`;
+}
