@@ -78,14 +78,18 @@ export class Branch implements ClientUser, TimerOwner {
     return this.#transaction !== null && !this.accepted;
   }
 
-  /** Sends the copy. A branch that was cancelled before it had a place to go ends instead. */
+  /** Its time begins, before a place to send to is known: a lookup may take long. Only INVITEs are timed. */
+  begin(method: string): void {
+    if (method !== "INVITE") return;
+    this.#timer = new Timer(this);
+    this.#wait(this.#timers.no_reply_ms);
+  }
+
+  /** Sends the copy. A branch that was cancelled or given up before it had a place to go sends nothing. */
   send(bytes: Buffer, method: string, branch: string, flow: Flow): void {
     if (this.final !== null) return;
-    if (method === "INVITE") {
-      this.#timer = new Timer(this);
-      this.#wait(this.#timers.no_reply_ms);
-    }
-    this.#transaction = this.#layer.send(bytes, method, branch, flow, this);
+    const transaction = this.#layer.send(bytes, method, branch, flow, this);
+    if (this.pending) this.#transaction = transaction; // else it has failed in that very call
   }
 
   /** Ends it before anything was sent: no place to send to, or sending is not allowed. */

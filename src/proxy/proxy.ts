@@ -130,6 +130,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   dispatch(branch: Branch, admitted: Admitted): void {
+    branch.begin(admitted.request.method);
     this.#sender.withFlow(branch.target, admitted, (hop, flow) => {
       if (!branch.pending) return;
       if (flow === "forbidden") branch.fail(403, "This dialog may not be routed there", "other");

@@ -38,6 +38,8 @@ const NAMES: readonly [HeaderId, string, string?][] = [
   [H.Reason, "Reason"],
   [H.Event, "Event", "o"],
   [H.Subject, "Subject", "s"],
+  [H.HistoryInfo, "History-Info"],
+  [H.Diversion, "Diversion"],
 ];
 
 /** Compact forms of fields that travel as any other: Refer-To, Referred-By, Content-Encoding and so on. */

@@ -207,6 +207,17 @@ describe("time limits of a call", () => {
     expect(alice.statuses("INVITE")).toEqual([180]);
   });
 
+  test("TM-13 it counts from the start: a name that is never looked up holds no call", () => {
+    const never = () => new Promise<never>(() => {});
+    const world = lab("[timers]\nno_reply_s = 5\n", { resolver: { addresses: never, services: never } });
+    const alice = new Phone(world, "alice", "198.51.100.7");
+    const sent = alice.request("INVITE", "sip:bob@no-such-host.test");
+    world.run(5_100);
+    expect(alice.statuses("INVITE")).toEqual([408]);
+    alice.ackRefusal(sent, alice.last());
+    settles(world);
+  });
+
   /** A phone that repeats 180 every 5 seconds. */
   function repeating(toml: string, seconds: number) {
     const { world, alice, phones } = rig([null], toml);
