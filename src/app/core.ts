@@ -245,6 +245,7 @@ function proxyRules({ calls, limits, timers }: Config): ProxyRules {
     branches_max: limits.branches_max,
     timer_c_ms: timers.timer_c_s * 1000,
     no_reply_ms: (timers.no_reply_s ?? timers.timer_c_s) * 1000, // Timer B comes first by default
+    failover_ms: timers.failover_s * 1000,
     restart_on_higher: timers.restart_timer_c === "higher",
     invite_lifetime_ms: timers.invite_lifetime_s * 1000,
     cancel_wait_ms: 64 * timers.t1_ms,

@@ -53,6 +53,13 @@ export const timers = section(
         example: 10,
       }),
     ),
+    failover_s: v.optional(
+      integer(1, 32, "seconds", {
+        does: "How long a server may stay silent before the next one of the same name, or another flow, is tried.",
+        without: "long: callers wait; short: a slow server gets a second call",
+      }),
+      4,
+    ),
     invite_lifetime_s: v.optional(
       integer(20, 7200, "seconds", {
         does:

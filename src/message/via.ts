@@ -26,6 +26,8 @@ export interface Via {
   /** Byte range of ";received=…" with its semicolon; both 0 when absent. */
   readonly receivedStart: number;
   readonly receivedEnd: number;
+  /** End of "keep" without value (RFC 6223 §4.1: the client would send keep-alives); 0 when it is not asked for. */
+  readonly keepEnd: number;
 }
 
 /** What every branch of an RFC 3261 element begins with (§8.1.1.7). */
@@ -54,6 +56,7 @@ class ViaReader {
   #rportEnd = 0;
   #receivedStart = 0;
   #receivedEnd = 0;
+  #keepEnd = 0;
 
   constructor(bytes: Buffer, start: number, end: number) {
     this.#bytes = bytes;
@@ -89,6 +92,7 @@ class ViaReader {
       rportEnd: this.#rportEnd,
       receivedStart: this.#receivedStart,
       receivedEnd: this.#receivedEnd,
+      keepEnd: this.#keepEnd,
     };
   }
 
@@ -255,6 +259,9 @@ class ViaReader {
           this.#rportStart = start;
           this.#rportEnd = hasValue ? to : nameEnd;
         } else if (hasValue && this.#named(start, "maddr")) this.#maddr = b.latin1Slice(from, to);
+        return null;
+      case 4:
+        if (!hasValue && this.#named(start, "keep")) this.#keepEnd = nameEnd;
         return null;
       case 8:
         if (hasValue && this.#named(start, "received")) {

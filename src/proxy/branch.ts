@@ -5,6 +5,7 @@
 import type { Flow } from "../base/flow.ts";
 import type { TimerOwner, Timer as WheelTimer } from "../base/timers.ts";
 import { Timer } from "../base/timers.ts";
+import type { Place } from "../dns/locate.ts";
 import { cancelFor } from "../message/derive.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { ClientTransaction, ClientUser } from "../transaction/client-transaction.ts";
@@ -25,11 +26,15 @@ export interface BranchTimers {
   readonly timer_c_ms: number;
   /** How long an INVITE may stay without any answer. */
   readonly no_reply_ms: number;
+  /** The same where there is another place or flow to try (RFC 3263 §4.3), for any request. */
+  readonly failover_ms: number;
   /** Only a higher provisional status than before starts Timer C anew. */
   readonly restart_on_higher: boolean;
   /** How long after a CANCEL the final answer may take (§9.1: 64*T1). */
   readonly cancel_wait_ms: number;
 }
+
+const NO_PLACES: readonly Place[] = [];
 
 export class Branch implements ClientUser, TimerOwner {
   readonly target: Target;
@@ -47,6 +52,8 @@ export class Branch implements ClientUser, TimerOwner {
   /** Header lines of the CANCEL to send; null: none is wanted. */
   #cancel: readonly string[] | null = null;
   #cancelSent = false;
+  /** Places to try when this one leads nowhere; its target's other flows are others still. */
+  ways: readonly Place[] = NO_PLACES;
   /** Its final result; null while it runs. */
   final: Final | null = null;
   /** Whether a 2xx came. */
@@ -86,8 +93,13 @@ export class Branch implements ClientUser, TimerOwner {
   }
 
   /** Sends the copy. A branch that was cancelled or given up before it had a place to go sends nothing. */
-  send(bytes: Buffer, method: string, branch: string, flow: Flow): void {
+  send(bytes: Buffer, method: string, branch: string, flow: Flow, rest: readonly Place[]): void {
     if (this.final !== null) return;
+    this.ways = rest;
+    if (rest.length > 0 || this.target.spares.length > 0) {
+      this.#timer ??= new Timer(this);
+      this.#wait(this.#timers.failover_ms);
+    }
     const transaction = this.#layer.send(bytes, method, branch, flow, this);
     if (this.pending) this.#transaction = transaction; // else it has failed in that very call
   }
@@ -110,7 +122,7 @@ export class Branch implements ClientUser, TimerOwner {
 
   answered(transaction: ClientTransaction, response: SipMessage): void {
     const { status } = response;
-    if (status < 200) this.#rings(status, response);
+    if (status < 200) this.#rings(transaction.method, status, response);
     else if (status < 300) {
       this.accepted = true;
       this.#stopTimer();
@@ -119,7 +131,8 @@ export class Branch implements ClientUser, TimerOwner {
     } else this.#end({ status, response, reason: response.reason, outcome: outcomeOf(status) });
   }
 
-  #rings(status: number, response: SipMessage): void {
+  #rings(method: string, status: number, response: SipMessage): void {
+    if (method !== "INVITE") this.#stopTimer(); // it is there: Timer F is enough
     const first = this.#provisional === 0;
     const higher = status > this.#provisional;
     if (higher) this.#provisional = status;

@@ -56,20 +56,28 @@ export function flowOfPeer(
 /** A flow, or why there is none: no way there, or none that the request may take. */
 export type FoundFlow = Flow | null | "forbidden";
 
+/** A flow to the first place that can be had, and the places behind it. */
+export interface Way {
+  readonly flow: FoundFlow;
+  readonly rest: readonly Place[];
+}
+
+const NOWHERE_ELSE: readonly Place[] = [];
+
 /** The first place of the list that one of our listeners can reach and that is permitted. */
 export function flowToPlaces(
   transports: Transports,
   places: readonly Place[],
   from: LocalEndpoint | undefined,
   permit: Permit | null,
-): FoundFlow {
+): Way {
   let forbidden = false;
-  for (const place of places) {
-    const flow = flowToPlace(transports, place, from, permit);
+  for (let i = 0; i < places.length; i++) {
+    const flow = flowToPlace(transports, places[i]!, from, permit);
     if (flow === "forbidden") forbidden = true;
-    else if (flow !== null) return flow;
+    else if (flow !== null) return { flow, rest: places.slice(i + 1) };
   }
-  return forbidden ? "forbidden" : null;
+  return { flow: forbidden ? "forbidden" : null, rest: NOWHERE_ELSE };
 }
 
 export function flowToPlace(

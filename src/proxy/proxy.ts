@@ -6,6 +6,7 @@
 import type { Dice } from "../base/dice.ts";
 import type { Flow, Transports } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
+import type { Place } from "../dns/locate.ts";
 import type { Binding } from "../location/binding.ts";
 import type { Domains } from "../location/domains.ts";
 import type { LocationStore } from "../location/store.ts";
@@ -17,13 +18,13 @@ import type { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { BranchTimers } from "./branch.ts";
 import { Branch } from "./branch.ts";
+import type { AnswerRules, ContextHost, ContextLife } from "./context-host.ts";
 import type { Directory, SearchRules } from "./directory.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { LateForks } from "./late-forks.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
 import { streamInstead } from "./next-flow.ts";
-import type { AnswerRules, ContextHost } from "./response-context.ts";
 import { ResponseContext } from "./response-context.ts";
 import type { NextHop } from "./route.ts";
 import { Search } from "./search.ts";
@@ -109,33 +110,28 @@ export class StatefulProxy implements ContextHost<Admitted> {
     return this.rules.branches_max;
   }
 
-  branch(
-    context: ResponseContext<Admitted>,
-    target: Target,
-    breadth: number,
-    ring_ms: number | null,
-  ): Branch {
+  branch(context: ContextLife, target: Target, breadth: number, ring_ms: number | null): Branch {
     const { layer } = this.#options;
     const end = this.#endOf(context);
     const deadline = ring_ms === null ? end : Math.min(end, layer.wheel.now() + ring_ms);
     return new Branch(target, breadth, layer, context, this.rules, deadline);
   }
 
-  isOver(context: ResponseContext<Admitted>): boolean {
+  isOver(context: ContextLife): boolean {
     return this.#options.layer.wheel.now() >= this.#endOf(context);
   }
 
-  #endOf(context: ResponseContext<Admitted>): number {
+  #endOf(context: ContextLife): number {
     return context.startedAt + this.rules.invite_lifetime_ms;
   }
 
   dispatch(branch: Branch, admitted: Admitted): void {
     branch.begin(admitted.request.method);
-    this.#sender.withFlow(branch.target, admitted, (hop, flow) => {
+    this.#sender.withFlow(branch.target, admitted, (hop, flow, rest) => {
       if (!branch.pending) return;
       if (flow === "forbidden") branch.fail(403, "This dialog may not be routed there", "other");
       else if (flow === null) branch.fail(...unreachable(branch.target), "unreachable");
-      else this.#send(branch, admitted, hop, flow);
+      else this.#send(branch, admitted, hop, flow, rest);
     });
   }
 
@@ -172,14 +168,14 @@ export class StatefulProxy implements ContextHost<Admitted> {
     transaction.respond(100, buildAnswer(this.edits, request, 100, options));
   }
 
-  #send(branch: Branch, admitted: Admitted, hop: NextHop, flow: Flow): void {
+  #send(branch: Branch, admitted: Admitted, hop: NextHop, flow: Flow, rest: readonly Place[]): void {
     const { dice, transports } = this.#options;
     const { target, breadth } = branch;
     const id = makeBranch(admitted.loopHash, dice.token());
     let bytes = this.#sender.copy(admitted, target, hop, flow, id, breadth);
     const stream = streamInstead(transports, flow, bytes.length);
     if (stream !== null) bytes = this.#sender.copy(admitted, target, hop, stream, id, breadth);
-    branch.send(bytes, admitted.request.method, id, stream ?? flow);
+    branch.send(bytes, admitted.request.method, id, stream ?? flow, rest);
   }
 }
 

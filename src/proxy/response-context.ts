@@ -9,6 +9,7 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { ServerTransaction, ServerUser } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
+import type { ContextHost } from "./context-host.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { redirectContacts } from "./redirect.ts";
@@ -17,43 +18,6 @@ import { bestOf, buildResponseCopy, otherChallenges, outcomeOfAll } from "./resp
 import type { Round, Search } from "./search.ts";
 import type { Target } from "./targets.ts";
 import { contactTarget, contactTargets } from "./targets.ts";
-
-/** The rules of a call, as far as its answers go. */
-export interface AnswerRules {
-  /** A 6xx ends the search (§16.7 step 5). */
-  readonly decline_ends_search: boolean;
-  /** A 3xx of one of ours is followed here. */
-  readonly follow_redirects: boolean;
-  /** Whose early media the caller gets. */
-  readonly early_media: "all" | "first";
-  /** Phones that register while it rings join. */
-  readonly late_forking: boolean;
-}
-
-/** What the context needs of the proxy that made it; `F` is how the proxy knows the request. */
-export interface ContextHost<F extends Forwarding> {
-  readonly edits: Parameters<typeof buildResponseCopy>[0];
-  readonly answerRules: AnswerRules;
-  /** Copies of one request at most. */
-  readonly branchesMax: number;
-  /** A branch that rings for `ring_ms` at most (null: until Timer C), and never beyond the life time of `context`. */
-  branch(context: ResponseContext<F>, target: Target, breadth: number, ring_ms: number | null): Branch;
-  /** Whether its life time is over: nothing new is begun. */
-  isOver(context: ResponseContext<F>): boolean;
-  /** Finds the way for the branch and sends its copy. */
-  dispatch(branch: Branch, forwarding: F): void;
-  /** From now on phones that register for these join the call; and no longer. */
-  ringing(aors: readonly string[], context: Ringing): void;
-  quiet(aors: readonly string[], context: Ringing): void;
-  /** So many targets got no copy: Max-Breadth or branchesMax is used up. */
-  noRoom(targets: number): void;
-  /** Answers the request ourselves. */
-  answer(transaction: ServerTransaction, refusal: Refusal): void;
-  /** An ACK for a 2xx that was matched to this INVITE. */
-  ack(ack: SipMessage, flow: Flow): void;
-  /** The request has its final answer, or ended without one. */
-  finished(status: number): void;
-}
 
 /** RFC 3326: a phone whose call was answered elsewhere shows no missed call. */
 const COMPLETED_ELSEWHERE = ['Reason: SIP;cause=200;text="Call completed elsewhere"'];
@@ -117,10 +81,10 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const count = Math.min(targets.length, this.#host.branchesMax - this.#branches.length, left);
     if (count < targets.length) this.#host.noRoom(targets.length - Math.max(0, count));
     if (count < 1) return 0;
-    // RFC 5393 §5.3.3: a phone that never answers keeps its share, so some is kept back for those who may come later.
-    const late = this.method === "INVITE" && round.aors.length > 0;
-    const kept = this.#search?.mayGoOn ? left / 2 : late ? left / 6 : 0;
-    const share = Math.max(1, Math.floor((left - Math.floor(kept)) / count));
+    // RFC 5393 §5.3.3: what never answers keeps its share, so some is kept back for who or what may come later.
+    const first = this.#branches.length === this.#roundStart && !this.#search?.mayGoOn;
+    const kept = Math.floor(left / (first ? 6 : 2));
+    const share = Math.max(1, Math.floor((left - kept) / count));
     const added: Branch[] = [];
     for (let i = 0; i < count; i++) added.push(this.#host.branch(this, targets[i]!, share, round.ring_ms));
     this.#branches.push(...added);
@@ -188,14 +152,14 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#roundOver();
   }
 
-  /** RFC 5626 §5.3: another flow of the same phone when this one is dead. */
+  /** The next place of the same next hop (RFC 3263 §4.3), or another flow of the same phone (RFC 5626 §5.3). */
   #trySpare(branch: Branch, final: Final): boolean {
-    const { spares, retarget } = branch.target;
-    const [next, ...rest] = spares;
-    const dead = final.status === 430 || (final.response === null && final.outcome === "unreachable");
-    if (next === undefined || !dead) return false;
-    const target = contactTarget(next, retarget, rest);
-    return target !== null && this.#add([target]) > 0;
+    const { target, ways } = branch;
+    const [spare, ...spares] = target.spares;
+    if (ways.length > 0 && leadsNowhere(final)) return this.#add([{ ...target, ways }]) > 0;
+    if (spare === undefined || !(leadsNowhere(final) || final.status === 430)) return false;
+    const next = contactTarget(spare, target.retarget, spares);
+    return next !== null && this.#add([next]) > 0;
   }
 
   /** §16.7 step 4: a redirection from one of ours is followed, where the rules say so. */
@@ -302,6 +266,11 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#cancelled = true; // nobody is there to take an answer
     this.#cancelPending([]);
   }
+}
+
+/** Nobody there, or a 503 (RFC 3263 §4.3): somebody else may be. */
+function leadsNowhere(final: Final): boolean {
+  return final.status === 503 || (final.response === null && final.outcome === "unreachable");
 }
 
 /** RFC 4320 §4.1: nor does a 408 of somebody below us go up. */

@@ -103,7 +103,7 @@ export class Search {
    * `anywhere`. Null: some contact may not be followed, so the caller has to see them.
    */
   redirected(contacts: readonly SipUri[], anywhere: boolean): readonly Target[] | null {
-    const { domains, store } = this.#rooms;
+    const { domains } = this.#rooms;
     const targets: Target[] = [];
     for (const uri of contacts) {
       if (uri.scheme !== "sip" && uri.scheme !== "sips") return null;
@@ -114,7 +114,7 @@ export class Search {
       const from = this.#callee ?? this.#routing.uri.text;
       const retarget = this.#note([...this.#done, { from, to, cause: "redirect" }]);
       if (aor === null) targets.push(directTarget(uri, retarget));
-      else targets.push(...contactTargets(store.bindings(aor), retarget));
+      else targets.push(...contactTargets(this.#bindings(aor), retarget));
     }
     return targets;
   }
@@ -136,7 +136,7 @@ export class Search {
   }
 
   #enterUser(name: string, aor: string): Round | Refusal {
-    const { directory, store } = this.#rooms;
+    const { directory } = this.#rooms;
     const forwards = directory.forwardsOf(name);
     const plan = directory.userPlan(name);
     this.#forwards = forwards;
@@ -145,9 +145,8 @@ export class Search {
       if (plan?.redirect) return movedTo([`<${this.#uriOf(forwards.always)}>`]);
       return this.#go(forwards.always, "always") ?? GOES_ROUND;
     }
-    const bindings = store.bindings(aor);
-    const targets = contactTargets(bindings, this.#retarget);
-    if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, bindings);
+    const targets = contactTargets(this.#bindings(aor), this.#retarget);
+    if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, aor);
     if (plan?.redirect) return movedTo(targets.map(contactOf));
     const rounds = roundsOf(targets, plan?.fork ?? directory.forkOf(this.#routing.uri.host));
     const last_ms = forwards?.no_answer ? this.#noAnswerMs(forwards) : null;
@@ -161,23 +160,28 @@ export class Search {
 
   /** All phones at once: what is no new call goes to each. */
   #everybody(name: string, aor: string): Round | Refusal {
-    const { directory, store } = this.#rooms;
+    const { directory } = this.#rooms;
     const group = directory.group(name);
     if (group !== null) {
       const round = this.#members(new Set(group.steps.flatMap(({ users }) => users)), null);
       return round.targets.length > 0 ? round : NOT_REGISTERED;
     }
-    const bindings = store.bindings(aor);
-    const targets = contactTargets(bindings, null);
-    if (targets.length === 0) return this.#absent(name, bindings);
+    const targets = contactTargets(this.#bindings(aor), null);
+    if (targets.length === 0) return this.#absent(name, aor);
     return { targets, ring_ms: null, aors: NO_AORS, retarget: null };
   }
 
   #members(users: Iterable<string>, ring_ms: number | null): Round {
-    const { domains, store } = this.#rooms;
+    const { domains } = this.#rooms;
     const aors = Array.from(users, (user) => `${user}@${domains.canonical}`);
-    const targets = aors.flatMap((aor) => contactTargets(store.bindings(aor), this.#retarget));
+    const targets = aors.flatMap((aor) => contactTargets(this.#bindings(aor), this.#retarget));
     return { targets, ring_ms, aors, retarget: this.#retarget };
+  }
+
+  /** A sips: call goes to phones behind TLS only, and is never taken down to less (RFC 5630 §5.3). */
+  #bindings(aor: string): readonly Binding[] {
+    const bindings = this.#rooms.store.bindings(aor);
+    return this.#routing.uri.scheme === "sips" ? bindings.filter(isSecure) : bindings;
   }
 
   #forward(outcome: Outcome): Round | null {
@@ -230,9 +234,14 @@ export class Search {
     return seconds === null ? this.#rules.no_answer_ms : seconds * 1000;
   }
 
-  #absent(name: string, bindings: readonly Binding[]): Refusal {
-    return bindings.length > 0 || this.#rooms.directory.knowsUser(name) ? NOT_REGISTERED : NO_SUCH_USER;
+  #absent(name: string, aor: string): Refusal {
+    const { directory, store } = this.#rooms;
+    return directory.knowsUser(name) || store.bindings(aor).length > 0 ? NOT_REGISTERED : NO_SUCH_USER;
   }
+}
+
+function isSecure({ contact, flow }: Binding): boolean {
+  return flow.transport === "tls" || flow.transport === "wss" || /^sips:/i.test(contact);
 }
 
 /** A user without a rule of its own for being away gets the nearest one. */

@@ -2,7 +2,7 @@
  * The way out: which flow a copy leaves on, and the copy itself (RFC 3261 §16.6 steps 6 and 7).
  */
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
-import type { Locator } from "../dns/locate.ts";
+import type { Locator, Place } from "../dns/locate.ts";
 import type { Edits } from "../message/edits.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
@@ -13,6 +13,8 @@ import { flowOfBinding, flowOfPeer, flowToPlace, flowToPlaces } from "./next-flo
 import type { NextHop } from "./route.ts";
 import { nextHop } from "./route.ts";
 import type { Target } from "./targets.ts";
+
+const NO_PLACES: readonly Place[] = [];
 
 export interface SenderOptions {
   readonly transports: Transports;
@@ -53,18 +55,29 @@ export class Sender {
     return buildCopy(this.#options.edits, this.#options.tokens, admitted, copy);
   }
 
-  /** Finds the flow for a target; at once, in this very call, unless a name has to be looked up. */
-  withFlow(target: Target, admitted: Admitted, use: (hop: NextHop, flow: FoundFlow) => void): void {
+  /**
+   * Finds the flow for a target; at once, in this very call, unless a name has to be looked up. `rest`
+   * are the places to try when the flow leads nowhere (RFC 3263 §4.3).
+   */
+  withFlow(
+    target: Target,
+    admitted: Admitted,
+    use: (hop: NextHop, flow: FoundFlow, rest: readonly Place[]) => void,
+  ): void {
     const { transports, locator } = this.#options;
     const hop = nextHop(admitted.routing, target.uri, target.path);
-    const known = this.#knownFlow(target, admitted, hop);
-    if (known !== null) return use(hop, known);
     const from = this.#leavingBy(admitted, target.binding?.flow ?? null);
+    const among = (places: readonly Place[]): void => {
+      const { flow, rest } = flowToPlaces(transports, places, from, admitted.permit);
+      use(hop, flow, rest);
+    };
+    if (target.ways !== null) return among(target.ways);
+    const known = this.#knownFlow(target, admitted, hop);
+    if (known !== null) return use(hop, known, NO_PLACES);
     const place = locator.literal(hop.uri);
-    if (place === null) use(hop, null);
-    else if (place !== "name") use(hop, flowToPlace(transports, place, from, admitted.permit));
-    else
-      locator.lookUp(hop.uri, (places) => use(hop, flowToPlaces(transports, places, from, admitted.permit)));
+    if (place === null) use(hop, null, NO_PLACES);
+    else if (place !== "name") use(hop, flowToPlace(transports, place, from, admitted.permit), NO_PLACES);
+    else locator.lookUp(hop.uri, among);
   }
 
   /** The flow that a registration or the dialog itself names; null: the next hop's URI decides. */

@@ -2,6 +2,7 @@
  * Targets of a request (RFC 3261 §16.5): where one copy each may go; and the contacts of an
  * address-of-record as such, in the order in which they are tried.
  */
+import type { Place } from "../dns/locate.ts";
 import type { Binding } from "../location/binding.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipUri } from "../message/uri.ts";
@@ -17,6 +18,8 @@ export interface Target {
   readonly binding: Binding | null;
   /** Other flows of the same phone (RFC 5626 §5.3), tried when this one is dead. */
   readonly spares: readonly Binding[];
+  /** Places that are left to try (RFC 3263 §4.3); null: they are still to be found. */
+  readonly ways: readonly Place[] | null;
   /** What the copy tells of forwards; null when there was none. */
   readonly retarget: Retarget | null;
 }
@@ -25,7 +28,7 @@ const NONE: readonly Binding[] = [];
 
 /** The Request-URI, or the next Route, as it stands. */
 export function directTarget(uri: SipUri, retarget: Retarget | null = null): Target {
-  return { uri, path: NO_PATH, binding: null, spares: NONE, retarget };
+  return { uri, path: NO_PATH, binding: null, spares: NONE, ways: null, retarget };
 }
 
 const NO_PATH: readonly string[] = [];
@@ -38,7 +41,7 @@ export function contactTarget(
 ): Target | null {
   const contact = parseUri(binding.contact);
   if (contact instanceof ParseError || (contact.scheme !== "sip" && contact.scheme !== "sips")) return null;
-  return { uri: withoutHeaders(contact), path: binding.path, binding, spares, retarget };
+  return { uri: withoutHeaders(contact), path: binding.path, binding, spares, ways: null, retarget };
 }
 
 /** One target per phone, the preferred first. Several flows of one phone (RFC 5626) are one target: the newest, and its spares. */

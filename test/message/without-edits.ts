@@ -100,6 +100,9 @@ function undoStamp(lines: string[], before: readonly string[], { source }: Expec
   const asked = /;\s*(rport)(?![\w-])/i.exec(was)?.[1];
   if (asked !== undefined) line = once(line, `rport=${source.port}`, asked);
   const same = new RegExp(`\\s${source.address.replaceAll(".", "\\.")}\\s*([:;]|$)`).test(was);
+  const keep = /;\s*(keep)(?![\w=-])/i.exec(was)?.[1];
+  if (keep !== undefined && /SIP\s*\/\s*2\.0\s*\/\s*(TCP|TLS|WSS?)\s/i.test(was))
+    line = once(line, `${keep}=90`, keep);
   if (asked !== undefined || !same) line = once(line, `;received=${source.address}`, "");
   lines[at] = line;
 }

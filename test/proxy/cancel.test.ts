@@ -22,7 +22,7 @@ function obey(phone: Phone, invite = phone.incoming("INVITE")): void {
 }
 
 describe("RFC 3261 §9.2 and §16.10 CANCEL", () => {
-  test("while it rings: 200 to the CANCEL at once, CANCEL to the phone, its 487 to the caller", () => {
+  test("SIP-14, FLOW-13 while it rings: 200 to the CANCEL at once, CANCEL to the phone, its 487 to the caller", () => {
     const { alice, phones, sent, arrived } = called();
     const bob = phones[0]!;
     bob.answer(arrived[0]!, 180);
@@ -48,7 +48,7 @@ describe("RFC 3261 §9.2 and §16.10 CANCEL", () => {
     expect(alice.statuses("INVITE")).toEqual([180, 180, 180, 487]);
   });
 
-  test("the caller's Reason goes along (RFC 3326)", () => {
+  test("TM-54, B-28 the caller's Reason goes along (RFC 3326)", () => {
     const { alice, phones, sent, arrived } = called();
     phones[0]!.answer(arrived[0]!, 180);
     alice.cancel(sent, ['Reason: SIP;cause=600;text="Busy, really"', "X-Private: x"]);
@@ -57,7 +57,7 @@ describe("RFC 3261 §9.2 and §16.10 CANCEL", () => {
     expect(cancel.bytes.toString()).not.toContain("X-Private");
   });
 
-  test("before any provisional answer: held back until one comes (§9.1)", () => {
+  test("TM-41 before any provisional answer: held back until one comes (§9.1)", () => {
     const { world, alice, phones, sent, arrived } = called();
     const bob = phones[0]!;
     alice.cancel(sent);

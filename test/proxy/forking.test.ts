@@ -43,7 +43,7 @@ function settles(world: World): void {
   expect(leftovers(world)).toEqual(NOTHING_LEFT);
 }
 
-describe("TM-10 combined forking by q", () => {
+describe("TM-10, TM-11 combined forking by q", () => {
   test("equal q rings together, falling q one group after the other, each for calls.hunt_s", () => {
     const { world, alice, phones } = rig([0.9, 0.5, 0.9, 0.1], "[calls]\nhunt_s = 10\n");
     alice.request("INVITE", "sip:bob@example.test");

@@ -32,7 +32,7 @@ describe("RFC 3261 §16.6 steps 1 to 8 byte for byte", () => {
   ];
   const BODY = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=\u0000binary\u00ff\r\n";
 
-  test("an INVITE: only what §16.6 names has changed", () => {
+  test("SIP-01 an INVITE: only what §16.6 names has changed", () => {
     const { alice, bob } = rig();
     const sent = alice.request("INVITE", "sip:bob@example.test", {
       branch: "z9hG4bKbyte",
@@ -68,7 +68,7 @@ describe("RFC 3261 §16.6 steps 1 to 8 byte for byte", () => {
         "MESSAGE sip:bob@198.51.100.8:5060 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=BRANCH;rport\r\n",
       )
       .replace("Max-Forwards: 70", "Max-Forwards: 69")
-      .replace("\r\n\r\nhi", "\r\nMax-Breadth: 60\r\n\r\nhi");
+      .replace("\r\n\r\nhi", "\r\nMax-Breadth: 50\r\n\r\nhi");
     expect(plain(text(bob.incoming("MESSAGE")))).toBe(wanted);
   });
 
@@ -113,7 +113,7 @@ describe("RFC 3261 §16.6 steps 1 to 8 byte for byte", () => {
   });
 });
 
-describe("RFC 3261 §18.2.1 and RFC 3581 the sender's Via", () => {
+describe("SIP-09, B-07 RFC 3261 §18.2.1 and RFC 3581 the sender's Via", () => {
   const arrivedVia = (via: string) => {
     const { world, alice, bob } = rig();
     alice.send(alice.write("MESSAGE", "sip:bob@example.test").replace(/Via: [^\r]+/, `Via: ${via}`));
@@ -140,7 +140,7 @@ describe("RFC 3261 §18.2.1 and RFC 3581 the sender's Via", () => {
   for (const [given, wanted] of cases) test(given, () => expect(arrivedVia(given)).toBe(wanted));
 });
 
-describe("RFC 3261 §16.6 step 4 Record-Route", () => {
+describe("SIP-10, SRV-06 RFC 3261 §16.6 step 4 Record-Route", () => {
   for (const [method, stays] of [
     ["INVITE", true],
     ["SUBSCRIBE", true],
@@ -202,7 +202,7 @@ function registerOver6(phone: Phone): void {
   expect(phone.last().status).toBe(200);
 }
 
-describe("calls across transports and families, both sides hang up and re-invite", () => {
+describe("SIP-03 calls across transports and families, both sides hang up and re-invite", () => {
   type Maker = (world: World, name: string, n: number) => Phone;
   const udp4: Maker = (world, name, n) => new Phone(world, name, `198.51.100.${n}`);
   const tcp4: Maker = (world, name, n) => new Phone(world, name, `198.51.100.${n}`, 5060, "tcp");
@@ -245,7 +245,7 @@ describe("calls across transports and families, both sides hang up and re-invite
 });
 
 describe("RFC 3261 §16.6 step 8 our branch", () => {
-  test("begins with the magic cookie and is another one for each request", () => {
+  test("SIP-15 begins with the magic cookie and is another one for each request", () => {
     const { alice, bob } = rig();
     for (let i = 0; i < 20; i++) alice.request("MESSAGE", "sip:bob@example.test", { cseq: i + 1 });
     const branches = bob.got
@@ -308,6 +308,22 @@ function openFrom(world: World, address: string): void {
   expect(world.transports.flowTo("tcp", address, 5060)?.open).toBe(true);
   expect(world.transports.speaksTcp(address, 5060)).toBe(true);
 }
+
+describe("B-06 RFC 6223 §4 keep", () => {
+  test("over a stream it gets its interval; over UDP, and without the wish, it stays as it is", () => {
+    for (const [transport, params, answered] of [
+      ["tcp", ";keep", ";keep=90"],
+      ["tcp", ";keep;rport", ";keep=90;rport="],
+      ["udp", ";rport;keep", ";keep;received="],
+      ["tcp", ";keep=30", ";keep=30"],
+    ] as const) {
+      const world = lab();
+      const phone = new Phone(world, "ann", "198.51.100.20", 5060, transport);
+      phone.request("OPTIONS", `sip:${EDGE}`, { viaParams: params });
+      expect(`${phone.host.response(200).text(H.Via)};received=`).toContain(answered);
+    }
+  });
+});
 
 describe("RFC 5626 §5.3 the flow of a registration", () => {
   test("TCP: the request comes down the connection of the REGISTER", () => {

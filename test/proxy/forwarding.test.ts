@@ -39,7 +39,7 @@ describe("SVC-07 call forwarding unconditional", () => {
     expect(outcome(alice)).toEqual([200]);
   });
 
-  test("B-65 History-Info (RFC 7044) and Diversion (RFC 5806) say so, and nothing else changes", () => {
+  test("TM-04, B-65 History-Info (RFC 7044) and Diversion (RFC 5806) say so, and nothing else changes", () => {
     const { carol, call } = rig(["carol"], "", { bob: { always: "carol" } });
     call();
     const invite = carol.incoming("INVITE");
@@ -218,7 +218,7 @@ describe("SVC-09 forwarding on no answer", () => {
     expect(voicemail.incoming("INVITE").text(H.Diversion)).toContain("reason=no-answer");
   });
 
-  test("without a time of its own: calls.no_answer_s", () => {
+  test("TM-40 without a time of its own: calls.no_answer_s", () => {
     const { world, bob, voicemail, call } = rig(["bob", "voicemail"], "[calls]\nno_answer_s = 5\n", {
       bob: { no_answer: "voicemail" },
     });

@@ -29,7 +29,7 @@ function bounce(phone: Phone, uri: (request: string) => string): void {
   };
 }
 
-describe("RFC 5393 §4.2 loop detection", () => {
+describe("B-10 RFC 5393 §4.2 loop detection", () => {
   test("a request that comes back unchanged: 482", () => {
     const { world, alice, bob } = rig();
     bind(bob, "bob", [bob.contact]);

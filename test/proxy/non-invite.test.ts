@@ -11,7 +11,7 @@ function rig() {
   return { world, alice, bob };
 }
 
-describe("RFC 4320 §4 non-INVITE requests", () => {
+describe("B-09 RFC 4320 §4 non-INVITE requests", () => {
   for (const method of ["MESSAGE", "OPTIONS", "BYE", "SUBSCRIBE"])
     test(`${method} to a silent phone: no 408, no answer at all, nothing left`, () => {
       const { world, alice } = rig();
@@ -38,7 +38,7 @@ describe("RFC 4320 §4 non-INVITE requests", () => {
     expect(leftovers(world)).toEqual(NOTHING_LEFT);
   });
 
-  test("a lost MESSAGE is repeated to the phone by us; the caller's repetition is absorbed", () => {
+  test("SRV-09 a lost MESSAGE is repeated to the phone by us; the caller's repetition is absorbed", () => {
     const { world, alice, bob } = rig();
     const sent = alice.request("MESSAGE", "sip:bob@example.test");
     alice.send(sent);
@@ -61,7 +61,7 @@ describe("RFC 4320 §4 non-INVITE requests", () => {
   });
 });
 
-describe("RFC 3261 §16.11 the ACK of a 2xx", () => {
+describe("SIP-13, SRV-08 RFC 3261 §16.11 the ACK of a 2xx", () => {
   test("is passed on without a transaction, along the route set", () => {
     const { world, alice, bob } = rig();
     const call = setUp(alice, bob);
@@ -143,7 +143,7 @@ describe("RFC 3261 §16.11 the ACK of a 2xx", () => {
   });
 });
 
-describe("RFC 3261 §16.7 step 5 and RFC 6026 late 2xx", () => {
+describe("TM-35, B-08 RFC 3261 §16.7 step 5 and RFC 6026 late 2xx", () => {
   function ended() {
     const made = rig();
     made.alice.request("INVITE", "sip:bob@example.test");
@@ -243,7 +243,7 @@ describe("in-dialog requests of both sides", () => {
     expect([alice.statuses("INVITE").at(-1), bob.statuses("INVITE").at(-1)]).toEqual([491, 491]);
   });
 
-  test("a target refresh: the new Contact is used as it is (§12.2)", () => {
+  test("SIP-08 a target refresh: the new Contact is used as it is (§12.2)", () => {
     const { world, alice, bob } = rig();
     const call = setUp(alice, bob);
     const moved = new Phone(world, "bob", "198.51.100.77");
@@ -251,7 +251,7 @@ describe("in-dialog requests of both sides", () => {
     expect(moved.count("BYE")).toBe(1);
   });
 
-  test("PRACK and UPDATE in an early dialog (RFC 3262, RFC 3311)", () => {
+  test("SIP-17 PRACK and UPDATE in an early dialog (RFC 3262, RFC 3311)", () => {
     const { alice, bob } = rig();
     alice.request("INVITE", "sip:bob@example.test");
     bob.answer(bob.incoming("INVITE"), 183, {

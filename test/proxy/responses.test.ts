@@ -22,8 +22,8 @@ function called(n = 3, method = "INVITE") {
   return { ...made, sent, arrived };
 }
 
-describe("RFC 3261 §16.6 parallel forking", () => {
-  test("each phone gets its copy: own branch, own Request-URI, the same Call-ID, tags and CSeq", () => {
+describe("TM-08, SRV-10 RFC 3261 §16.6 parallel forking", () => {
+  test("TM-07, SIP-16 each phone gets its copy: own branch, own Request-URI, the same Call-ID, tags and CSeq", () => {
     const { arrived, phones } = called();
     expect(arrived.map((each) => each.uriText)).toEqual(phones.map((phone) => phone.contact));
     expect(new Set(arrived.map((each) => each.texts(H.Via)[0])).size).toBe(3);
@@ -45,7 +45,7 @@ describe("RFC 3261 §16.6 parallel forking", () => {
 });
 
 describe("RFC 3261 §16.2 and §16.7 provisional answers", () => {
-  test("100 at once to an INVITE, without a To tag (§8.2.6.2); none to other requests", () => {
+  test("TM-23, TM-24 100 at once to an INVITE, without a To tag (§8.2.6.2); none to other requests", () => {
     const { world, alice } = rig(1);
     alice.send(alice.write("INVITE", "sip:bob@example.test", { headers: ["Timestamp: 54"] }));
     alice.send(alice.write("MESSAGE", "sip:bob@example.test", { headers: [] }));
@@ -54,7 +54,7 @@ describe("RFC 3261 §16.2 and §16.7 provisional answers", () => {
     expect(alice.last().toTag).toBeNull();
     expect(lines(alice.last())).toContain("Timestamp: 54"); // §8.2.6.1
   });
-  test("a phone's 100 is not passed on, its 180 and 183 are, from every phone", () => {
+  test("TM-59 a phone's 100 is not passed on, its 180 and 183 are, from every phone", () => {
     const { alice, phones, arrived } = called(2);
     phones[0]!.answer(arrived[0]!, 100);
     phones[0]!.answer(arrived[0]!, 180, { toTag: "b0" });
@@ -70,7 +70,7 @@ describe("RFC 3261 §16.2 and §16.7 provisional answers", () => {
 });
 
 describe("RFC 3261 §16.7 step 5 and step 10: the first 2xx wins", () => {
-  test("the others are cancelled, with the reason (RFC 3326), and their 487 goes nowhere", () => {
+  test("TM-53, B-28 the others are cancelled, with the reason (RFC 3326), and their 487 goes nowhere", () => {
     const { alice, phones, arrived } = called();
     for (const [i, phone] of phones.entries()) phone.answer(arrived[i]!, 180, { toTag: `b${i}` });
     phones[1]!.answer(arrived[1]!, 200, { toTag: "b1" });
@@ -172,7 +172,7 @@ describe("RFC 3261 §16.7 step 6 the best answer", () => {
     }
   });
 
-  test("a single 503 becomes 500, its other headers stay", () => {
+  test("TM-55 a single 503 becomes 500, its other headers stay", () => {
     const { alice, phones, arrived } = called(1);
     phones[0]!.answer(arrived[0]!, 503, { headers: ["Retry-After: 120", "X-Why: x"] });
     const answer = text(alice.answers("INVITE")[0]!);
@@ -222,7 +222,7 @@ describe("RFC 3261 §16.7 step 5 6xx", () => {
 });
 
 describe("RFC 3261 §16.7 step 7 challenges", () => {
-  test("those of all 401 and 407 go along with the best", () => {
+  test("TM-26 those of all 401 and 407 go along with the best", () => {
     const { alice, phones, arrived } = called(3);
     const challenge = (realm: string) => `Digest realm="${realm}", nonce="n"`;
     phones[0]!.answer(arrived[0]!, 407, { headers: [`Proxy-Authenticate: ${challenge("p0")}`] });
@@ -245,7 +245,7 @@ describe("RFC 3261 §16.7 step 7 challenges", () => {
 });
 
 describe("RFC 3261 §16.7 and §17.1.1.2 silence", () => {
-  test("one silent phone: 408 after 64*T1", () => {
+  test("TM-22, FLOW-15 one silent phone: 408 after 64*T1", () => {
     const { world, alice } = called(1);
     world.run(31_900);
     expect(alice.statuses("INVITE")).toEqual([]);
@@ -260,7 +260,7 @@ describe("RFC 3261 §16.7 and §17.1.1.2 silence", () => {
       expect(alice.statuses("INVITE")[0]).toBe(status);
     }
   });
-  test("the INVITE is repeated to the silent phone, and only to it", () => {
+  test("TM-02 the INVITE is repeated to the silent phone, and only to it", () => {
     const { world, phones, arrived } = called(2);
     phones[0]!.answer(arrived[0]!, 180);
     world.run(3600);

@@ -54,7 +54,7 @@ describe("RFC 3261 §16.5 target determination", () => {
     alice.request("INVITE", "sip:BOB@example.test");
     expect(alice.last().status).toBe(404);
   });
-  test("the copy's Request-URI is the Contact as it was registered (§16.6 step 2)", () => {
+  test("SRV-12 the copy's Request-URI is the Contact as it was registered (§16.6 step 2)", () => {
     const { alice, bob } = rig();
     alice.request("INVITE", "sip:bob@example.test;user=phone");
     expect(bob.incoming("INVITE").uriText).toBe("sip:bob@198.51.100.8:5060");
@@ -85,6 +85,17 @@ describe("RFC 3261 §16.5 target determination", () => {
     await new Promise<void>((resolve) => setImmediate(resolve));
     world.run(20);
     expect(alice.statuses("INVITE")).toEqual([500]);
+  });
+});
+
+describe("SIP-04 RFC 5630 §5.3 sips", () => {
+  test("a phone behind UDP only is not called for it: 480, nothing less secure", () => {
+    const world = lab();
+    const alice = new Phone(world, "alice", "198.51.100.7");
+    const bob = new Phone(world, "bob", "198.51.100.8");
+    bob.register();
+    alice.request("INVITE", "sips:bob@example.test");
+    expect([alice.last().status, bob.count("INVITE")]).toEqual([480, 0]);
   });
 });
 
@@ -192,7 +203,7 @@ describe("RFC 3261 §16.6 step 6 strict routers behind us", () => {
     ]);
   });
 
-  test("CANCEL and the ACK of a refusal carry the same Request-URI and Route (§9.1, §17.1.1.3)", () => {
+  test("TM-32 CANCEL and the ACK of a refusal carry the same Request-URI and Route (§9.1, §17.1.1.3)", () => {
     const { alice, far } = rig();
     const sent = alice.request("INVITE", "sip:x@elsewhere.test", { headers: ["Route: <sip:198.51.100.90>"] });
     const arrived = far.incoming("INVITE");

@@ -78,7 +78,7 @@ describe("RFC 3261 §16.3 step 2 URI scheme", () => {
     expect(outcome("INVITE", {}, "SIP:bob@example.test")).toBe("forwarded"));
 });
 
-describe("RFC 3261 §16.3 step 3 Max-Forwards", () => {
+describe("SIP-06 RFC 3261 §16.3 step 3 Max-Forwards", () => {
   test("absent: passes and adds 70", () => {
     const { alice, bob } = rig();
     alice.request("INVITE", "sip:bob@example.test", { maxForwards: null });
@@ -124,7 +124,7 @@ describe("RFC 3261 §16.3 step 5 Proxy-Require", () => {
 });
 
 describe("RFC 3261 §8.2 requests for ourselves", () => {
-  test("OPTIONS: 200 with Allow, Accept and Supported (§11.2)", () => {
+  test("SRV-03 OPTIONS: 200 with Allow, Accept and Supported (§11.2)", () => {
     const { alice } = rig();
     alice.request("OPTIONS", "sip:example.test");
     const answer = text(alice.last());
