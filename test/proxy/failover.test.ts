@@ -6,11 +6,11 @@ import { entries, lab, leftovers, NOTHING_LEFT, Phone, SETTLE_MS } from "./kit.t
 const SERVERS = ["198.51.100.51", "198.51.100.52", "198.51.100.53"];
 
 /** Alice calls somebody at a name with three addresses; the servers behind `live` of them exist. */
-async function rig(live: readonly number[], toml = "", method = "INVITE") {
-  const resolver = { addresses: async () => SERVERS, services: async () => [] };
+async function rig(live: readonly number[], toml = "", method = "INVITE", addresses = SERVERS) {
+  const resolver = { addresses: async () => addresses, services: async () => [] };
   const world = lab(toml, { resolver });
   const alice = new Phone(world, "alice", "198.51.100.7");
-  const servers = live.map((i) => new Phone(world, `server${i}`, SERVERS[i]!));
+  const servers = live.map((i) => new Phone(world, `server${i}`, addresses[i]!));
   const sent = alice.request(method, "sip:x@trunk.test");
   await settled();
   world.run(20);
@@ -109,5 +109,17 @@ describe("TM-34 RFC 3263 §4.3 failover", () => {
     const { world, servers } = await rig([1]);
     world.run(4_100);
     expect(entries(servers[0]!.incoming("INVITE"), H.RecordRoute)).toHaveLength(1);
+  });
+
+  test("TM-57 over the other address family: it leaves by that family's socket, and Via and Record-Route say so", async () => {
+    const { world, servers } = await rig([1], "", "INVITE", ["198.51.100.51", "2001:db8:7::52"]);
+    world.run(4_100);
+    const invite = servers[0]!.incoming("INVITE");
+    expect(invite.texts(H.Via)[0]).toStartWith("SIP/2.0/UDP [2001:db8::1]:5060;");
+    const routes = entries(invite, H.RecordRoute);
+    expect(routes.map((route) => route.replace(/^.*@/, ""))).toEqual([
+      "[2001:db8::1]:5060;lr>",
+      "192.0.2.1:5060;lr>",
+    ]);
   });
 });

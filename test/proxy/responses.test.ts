@@ -349,3 +349,17 @@ test("nothing is left after forked calls of every outcome", () => {
   expect(world.counter("sipedge_proxied_ended_total")).toBe(outcomes.length);
   expect(entries(alice.last(), H.Via)).toHaveLength(1);
 });
+
+test("TM-47, TM-48 a mistake of ours: 500 Server Internal Error, counted, and the next call goes on", () => {
+  const { world, alice, phones } = rig(1);
+  const bindings = world.store.bindings.bind(world.store);
+  world.store.bindings = () => {
+    throw new Error("provoked");
+  };
+  alice.request("INVITE", "sip:bob@example.test");
+  expect(text(alice.last())).toStartWith("SIP/2.0 500 Server Internal Error\r\n");
+  expect(world.counter("sipedge_exceptions_total")).toBe(1);
+  world.store.bindings = bindings;
+  alice.request("INVITE", "sip:bob@example.test", { callId: "next" });
+  expect(phones[0]!.count("INVITE")).toBe(1);
+});
