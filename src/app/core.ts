@@ -18,6 +18,7 @@ import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import { Edits } from "../message/edits.ts";
+import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { RouteTokens } from "../nat/route-token.ts";
@@ -26,6 +27,7 @@ import { StatefulProxy } from "../proxy/proxy.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
 import { Sender } from "../proxy/sender.ts";
 import { StatelessProxy } from "../proxy/stateless.ts";
+import { isSosUrn } from "../proxy/validate.ts";
 import { Registrar } from "../registrar/registrar.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
@@ -82,6 +84,7 @@ export class Core implements TransactionUser {
       transactionsMax: config.limits.transactions_max,
       transactionsPerSourceMax: config.limits.transactions_per_source_max,
       isExempt: (address) => this.#rooms.trusted.has(address),
+      isUrgent: (request, flow) => this.#isCallForHelp(request, flow),
       matchCallId: config.limits.match_call_id,
     });
     this.#intake = new Intake({ scanner, layer: this.layer, answers, metrics, log, limits: config.limits });
@@ -139,6 +142,7 @@ export class Core implements TransactionUser {
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
+      sosUri: () => this.#directory.sosUri(this.domains.canonical),
       draining: false,
     };
     this.#rooms.registrar.onChange = (aor, before, after) => proxy.registered(aor, before, after);
@@ -226,6 +230,14 @@ export class Core implements TransactionUser {
 
   strayResponse(response: SipMessage): void {
     this.#rooms.stateless.strayResponse(response);
+  }
+
+  /** As far as can be told before the request is looked at more closely. */
+  #isCallForHelp(request: SipMessage, { remoteAddress }: Flow): boolean {
+    const { uri } = request;
+    if (request.method !== "INVITE" || uri instanceof ParseError) return false;
+    const isOne = uri.user === null ? isSosUrn(uri) : this.#rooms.isEmergency(uri.user);
+    return isOne && this.#rooms.emergencyNetworks.has(remoteAddress);
   }
 
   /** An account whose stored hash was made for another realm proves nothing here. */

@@ -5,6 +5,9 @@ import { readStep } from "../config/keys-calls.ts";
 import type { Config } from "../config/schema.ts";
 import type { ForwardRules, ForwardStore } from "../location/forwards.ts";
 import type { UserStore } from "../location/users.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { SipUri } from "../message/uri.ts";
+import { parseUri } from "../message/uri.ts";
 import type { Directory, ForkMode, GroupPlan, UserPlan } from "../proxy/directory.ts";
 
 export interface DirectoryStores {
@@ -58,6 +61,13 @@ export class ConfigDirectory implements Directory {
 
   forkOf(host: string): ForkMode {
     return this.#forks.get(host) ?? this.#fork;
+  }
+
+  /** urn:service:sos (RFC 5031) as the first of `emergency.numbers`; null: calls for help are not set up. */
+  sosUri(domain: string): SipUri | null {
+    const [number] = this.#numbers;
+    const uri = number === undefined ? null : parseUri(`sip:${number}@${domain}`);
+    return uri instanceof ParseError ? null : uri;
   }
 
   emergency(user: string): string | null {

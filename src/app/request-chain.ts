@@ -12,13 +12,14 @@ import { splitList } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import type { SipUri } from "../message/uri.ts";
 import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
 import { detectLoop, loopHash } from "../proxy/loop.ts";
 import type { StatefulProxy } from "../proxy/proxy.ts";
 import type { Routing } from "../proxy/route.ts";
 import { preprocessRoute } from "../proxy/route.ts";
 import type { StatelessProxy } from "../proxy/stateless.ts";
-import { checkHops, validate } from "../proxy/validate.ts";
+import { checkHops, isSosUrn, validate } from "../proxy/validate.ts";
 import type { Registrar } from "../registrar/registrar.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Answers } from "./answers.ts";
@@ -38,6 +39,8 @@ export interface ChainRooms {
   emergencyNetworks: Networks;
   /** Whether a call to this user part is a call for help. */
   readonly isEmergency: (user: string) => boolean;
+  /** The number that urn:service:sos means here; null: none. */
+  readonly sosUri: () => SipUri | null;
   acceptForeignCallers: boolean;
   /** Set while the appliance stops: no new work is taken. */
   draining: boolean;
@@ -116,8 +119,18 @@ function takeRouteOff(rooms: ChainRooms, passage: Passage): Refusal | "next" {
   );
   if ("status" in routing) return routing;
   passage.routing = routing;
+  if (!isSosUrn(routing.uri)) return "next";
+  const uri = rooms.sosUri();
+  if (uri === null) return NO_EMERGENCY;
+  passage.routing = { ...routing, uri }; // from here on as if the number had been dialled
   return "next";
 }
+
+const NO_EMERGENCY: Refusal = {
+  status: 416,
+  reason: "Calls for help are not set up here ([emergency])",
+  section: "RFC 3261 §16.3 step 2",
+};
 
 function breakLoops(rooms: ChainRooms, { request, loopHash }: Passage): Refusal | "next" {
   return detectLoop(request, loopHash, (host, port) => rooms.domains.isOurEndpoint(host, port)) ?? "next";

@@ -9,6 +9,7 @@ import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import { FORWARDED_LINES_MAX } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import type { SipUri } from "../message/uri.ts";
 import { URI_CHARS_MAX } from "../message/uri.ts";
 
 type Check = (request: SipMessage) => Refusal | null;
@@ -82,10 +83,16 @@ function isWhole(bytes: Buffer, start: number, end: number): boolean {
   return end > start;
 }
 
+/** RFC 5031 §4.2: a call for help without a number. */
+export function isSosUrn(uri: SipUri): boolean {
+  return uri.scheme === "urn" && /^urn:service:sos(?:\.[a-z0-9.-]{1,60})?$/i.test(uri.text);
+}
+
 /** Step 2: a scheme we can route. */
 function uriScheme(request: SipMessage): Refusal | null {
   const uri = request.uri;
-  if (!(uri instanceof ParseError) && (uri.scheme === "sip" || uri.scheme === "sips")) return null;
+  if (!(uri instanceof ParseError) && (uri.scheme === "sip" || uri.scheme === "sips" || isSosUrn(uri)))
+    return null;
   if (uri instanceof ParseError && /^[<"]/.test(request.uriText)) return malformed("Request-URI in brackets");
   return { status: 416, reason: "Unsupported Request-URI scheme", section: "RFC 3261 §16.3 step 2" };
 }

@@ -51,11 +51,15 @@ export interface LayerOptions {
   readonly transactionsPerSourceMax?: number;
   /** Addresses for which that bound does not hold. Asked only when the bound is reached. Absent: none. */
   readonly isExempt?: (address: string) => boolean;
+  /** Whether a request is let in beyond both bounds, a call for help; asked only when one is reached. Absent: none is. */
+  readonly isUrgent?: (request: SipMessage, flow: Flow) => boolean;
   /** Whether a response must also have the Call-ID of its request, beyond what §17.1.3 asks for. Absent: no. */
   readonly matchCallId?: boolean;
 }
 
 const RETRY_AFTER_S = 5;
+/** Transactions beyond transactionsMax that are kept for urgent requests. */
+const URGENT_MAX = 1000;
 
 export class TransactionLayer {
   readonly wheel: TimerWheel;
@@ -67,6 +71,7 @@ export class TransactionLayer {
   /** Holds for the requests sent from now on. */
   matchCallId: boolean;
   readonly #isExempt: (address: string) => boolean;
+  readonly #isUrgent: (request: SipMessage, flow: Flow) => boolean;
   readonly #sources = new Sources();
   readonly #clock: Clock;
   readonly #metrics: LayerMetrics;
@@ -87,6 +92,7 @@ export class TransactionLayer {
     this.transactionsPerSourceMax = options.transactionsPerSourceMax ?? Number.POSITIVE_INFINITY;
     this.matchCallId = options.matchCallId ?? false;
     this.#isExempt = options.isExempt ?? (() => false);
+    this.#isUrgent = options.isUrgent ?? (() => false);
     this.wheel = new TimerWheel(options.clock);
     const m = options.metrics;
     m.gauges("sipedge_transactions", "Running transactions", () => [
@@ -117,7 +123,7 @@ export class TransactionLayer {
       return;
     }
     const limit = this.#limitReached(flow.remoteAddress);
-    if (limit !== null && !this.#frees(request, via, cseq)) {
+    if (limit !== null && !this.#frees(request, via, cseq) && !this.#comesFirst(request, flow)) {
       this.#refuse(request, flow, limit);
       return;
     }
@@ -137,6 +143,10 @@ export class TransactionLayer {
   /** A CANCEL of an INVITE that runs is let in beyond the limit: it ends transactions, and there is one for each. */
   #frees(request: SipMessage, via: Via, cseq: CSeq): boolean {
     return request.method === "CANCEL" && this.#servers.has(serverKey(request, via, cseq, "INVITE"));
+  }
+
+  #comesFirst(request: SipMessage, flow: Flow): boolean {
+    return this.size < this.transactionsMax + URGENT_MAX && this.#isUrgent(request, flow);
   }
 
   /** A response; its topmost Via must be ours, or nobody here waits for it. */

@@ -30,9 +30,9 @@ export class Sources {
     if (source === undefined) {
       source = { address, count: 0 };
       this.#sources.set(address, source);
+      this.#last = source;
     }
     source.count++;
-    this.#last = source;
     return source;
   }
 
@@ -42,8 +42,11 @@ export class Sources {
     if (this.#last === source) this.#last = null;
   }
 
-  /** Messages come in bursts: most often it is the address asked for just now. */
+  /** Who is entered was asked for just before, and messages come in bursts: the last one found is kept. */
   #find(address: string): Source | undefined {
-    return this.#last?.address === address ? this.#last : this.#sources.get(address);
+    if (this.#last !== null && this.#last.address === address) return this.#last;
+    const source = this.#sources.get(address);
+    if (source !== undefined) this.#last = source;
+    return source;
   }
 }

@@ -440,12 +440,36 @@ describe("B-71 calls for help", () => {
     expect(outcome(phone)).toEqual([180, 200]);
   });
 
+  test("urn:service:sos (RFC 5031) means the first number; without [emergency] it is refused", () => {
+    const { world } = rig([], HELP);
+    const psap = new Phone(world, "psap", "203.0.113.112");
+    const phone = new Phone(world, "kitchen", "203.0.113.9");
+    phone.request("INVITE", "urn:service:sos.fire", { from: "<sip:kitchen@example.test>" });
+    expect(psap.incoming("INVITE").uriText).toBe("sip:112@203.0.113.112");
+    const { alice } = rig([]);
+    for (const uri of ["urn:service:sos", "urn:service:counseling"])
+      alice.request("INVITE", uri, { callId: uri });
+    expect(outcome(alice)).toEqual([416, 416]);
+  });
+
   test("from elsewhere they are calls like any other, and other numbers are no calls for help", () => {
     const { world } = rig([], HELP.replace("203.0.113.0/24", "10.0.0.0/8"));
     const phone = new Phone(world, "kitchen", "203.0.113.9");
     phone.request("INVITE", "sip:112@example.test", { from: "<sip:kitchen@example.test>" });
     phone.request("INVITE", "sip:113@example.test", { from: "<sip:kitchen@example.test>", callId: "2" });
     expect(outcome(phone)).toEqual([407, 407]);
+  });
+
+  test("are taken when limits.transactions_max is reached", () => {
+    const { world, alice } = rig([], `${HELP}[limits]\ntransactions_max = 100\n`);
+    const psap = new Phone(world, "psap", "203.0.113.112");
+    const phone = new Phone(world, "kitchen", "203.0.113.9");
+    for (let i = 0; i < 100; i++) alice.send(alice.write("OPTIONS", "sip:192.0.2.1", { callId: `c${i}` }));
+    world.run(20);
+    alice.request("OPTIONS", "sip:192.0.2.1", { callId: "one-more" });
+    expect(alice.statuses("OPTIONS").at(-1)).toBe(503);
+    phone.request("INVITE", "sip:112@example.test", { from: "<sip:kitchen@example.test>" });
+    expect(psap.count("INVITE")).toBe(1);
   });
 
   test("forwards of a user who is named like a number do not take them away", () => {
