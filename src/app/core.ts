@@ -110,9 +110,12 @@ export class Core implements TransactionUser {
       edits,
       isTrusted: (address) => this.#rooms.trusted.has(address),
     });
+    const isTrusted = (address: string) => this.#rooms.trusted.has(address);
     const proxy = new StatefulProxy({
+      clock,
       dice,
       metrics,
+      isPeer: isTrusted,
       transports,
       layer: this.layer,
       sender,
@@ -258,6 +261,8 @@ function proxyRules({ calls, limits, timers }: Config): ProxyRules {
     timer_c_ms: timers.timer_c_s * 1000,
     no_reply_ms: (timers.no_reply_s ?? timers.timer_c_s) * 1000, // Timer B comes first by default
     failover_ms: timers.failover_s * 1000,
+    retry_after_max_ms: timers.retry_after_max_s * 1000,
+    silent_peer_ms: timers.silent_peer_s * 1000,
     restart_on_higher: timers.restart_timer_c === "higher",
     invite_lifetime_ms: timers.invite_lifetime_s * 1000,
     cancel_wait_ms: 64 * timers.t1_ms,

@@ -54,6 +54,9 @@ export class Branch implements ClientUser, TimerOwner {
   #cancelSent = false;
   /** Places to try when this one leads nowhere; its target's other flows are others still. */
   ways: readonly Place[] = NO_PLACES;
+  method = "";
+  /** Where its copy went; null: nowhere. */
+  flow: Flow | null = null;
   /** Its final result; null while it runs. */
   final: Final | null = null;
   /** Whether a 2xx came. */
@@ -87,6 +90,7 @@ export class Branch implements ClientUser, TimerOwner {
 
   /** Its time begins, before a place to send to is known: a lookup may take long. Only INVITEs are timed. */
   begin(method: string): void {
+    this.method = method;
     if (method !== "INVITE") return;
     this.#timer = new Timer(this);
     this.#wait(this.#timers.no_reply_ms);
@@ -96,6 +100,7 @@ export class Branch implements ClientUser, TimerOwner {
   send(bytes: Buffer, method: string, branch: string, flow: Flow, rest: readonly Place[]): void {
     if (this.final !== null) return;
     this.ways = rest;
+    this.flow = flow;
     if (rest.length > 0 || this.target.spares.length > 0) {
       this.#timer ??= new Timer(this);
       this.#wait(this.#timers.failover_ms);

@@ -9,6 +9,7 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
+import type { Final } from "./responses.ts";
 import type { Target } from "./targets.ts";
 
 /** The rules of a call, as far as its answers go. */
@@ -44,6 +45,8 @@ export interface ContextHost<F extends Forwarding> {
   /** From now on phones that register for these join the call; and no longer. */
   ringing(aors: readonly string[], context: Ringing): void;
   quiet(aors: readonly string[], context: Ringing): void;
+  /** What came of a branch, for what is remembered of its place. */
+  branchEnded(branch: Branch, final: Final): void;
   /** So many targets got no copy: Max-Breadth or branchesMax is used up. */
   noRoom(targets: number): void;
   /** Answers the request ourselves. */

@@ -3,6 +3,7 @@
  * request, finds its targets, sends each a copy and hands the answers back. ACKs of 2xx and late 2xx
  * pass without state (§16.11).
  */
+import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Flow, Transports } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
@@ -16,6 +17,8 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
+import type { AsideRules } from "./asides.ts";
+import { Asides } from "./asides.ts";
 import type { BranchTimers } from "./branch.ts";
 import { Branch } from "./branch.ts";
 import type { AnswerRules, ContextHost, ContextLife } from "./context-host.ts";
@@ -26,14 +29,18 @@ import { LateForks } from "./late-forks.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
 import { streamInstead } from "./next-flow.ts";
 import { ResponseContext } from "./response-context.ts";
+import type { Final } from "./responses.ts";
 import type { NextHop } from "./route.ts";
 import { Search } from "./search.ts";
 import type { Admitted, Sender } from "./sender.ts";
 import type { Target } from "./targets.ts";
 
 export interface ProxyOptions {
+  readonly clock: Clock;
   readonly dice: Dice;
   readonly metrics: Metrics;
+  /** Whether the address is a configured peer's (auth.trusted_networks). */
+  readonly isPeer: (address: string) => boolean;
   readonly transports: Transports;
   readonly layer: TransactionLayer;
   readonly sender: Sender;
@@ -46,7 +53,7 @@ export interface ProxyOptions {
   readonly rules: ProxyRules;
 }
 
-export interface ProxyRules extends BranchTimers, SearchRules, AnswerRules {
+export interface ProxyRules extends BranchTimers, SearchRules, AnswerRules, AsideRules {
   /** Copies of one request at most. */
   readonly branches_max: number;
   /** How long an INVITE is sought for in all. */
@@ -59,6 +66,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   readonly #options: ProxyOptions;
   readonly #sender: Sender;
   readonly #lateForks = new LateForks();
+  readonly #asides: Asides;
   readonly #contextsEnded: Counter;
   readonly #contextsBegun: Counter;
   readonly #noRoom: Counter;
@@ -66,6 +74,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#sender = options.sender;
+    this.#asides = new Asides(options);
     this.edits = options.edits;
     this.rules = options.rules;
     const m = options.metrics;
@@ -129,14 +138,27 @@ export class StatefulProxy implements ContextHost<Admitted> {
     branch.begin(admitted.request.method);
     this.#sender.withFlow(branch.target, admitted, (hop, flow, rest) => {
       if (!branch.pending) return;
+      branch.ways = rest;
       if (flow === "forbidden") branch.fail(403, "This dialog may not be routed there", "other");
       else if (flow === null) branch.fail(...unreachable(branch.target), "unreachable");
+      else if (this.#isPassedOver(branch, admitted.request, flow))
+        branch.fail(503, "The peer asked to be left alone", "unreachable");
       else this.#send(branch, admitted, hop, flow, rest);
     });
   }
 
   noRoom(targets: number): void {
     this.#noRoom.inc(targets);
+  }
+
+  branchEnded(branch: Branch, final: Final): void {
+    if (branch.flow !== null && branch.target.binding === null)
+      this.#asides.ended(branch.flow, branch.method, final, this.rules);
+  }
+
+  /** Requests of a dialog are tried all the same: its other end is there and nowhere else. */
+  #isPassedOver({ target, ways }: Branch, request: SipMessage, flow: Flow): boolean {
+    return target.binding === null && !request.hasToTag && this.#asides.passesOver(flow, ways.length > 0);
   }
 
   ringing(aors: readonly string[], context: Ringing): void {

@@ -143,6 +143,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
 
   /** §16.7 steps 4 to 6: the best answer goes back when no branch can bring a better one. */
   ended(branch: Branch, final: Final): void {
+    this.#host.branchEnded(branch, final);
     if (this.#accepted || this.#done) return;
     if (!this.#cancelled && this.#trySpare(branch, final)) return;
     if (!this.#cancelled && this.#redirected(branch, final)) return;
