@@ -13,7 +13,7 @@ import { LIMIT_DEFAULT, LimitQuery, PageQuery, RegistrationsQuery } from "./sche
 import { shownText } from "./shown-text.ts";
 import type { ApiSources } from "./sources.ts";
 import { statusView } from "./status-view.ts";
-import { flowsView, transactionsView, usersView } from "./views.ts";
+import { flowsView, peersView, transactionsView, usersView } from "./views.ts";
 
 export type QuerySchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
 
@@ -144,6 +144,12 @@ export const ROUTES: readonly Route[] = [
     query: LimitQuery,
     failures: [400],
     reply: (sources, { limit = LIMIT_DEFAULT }) => flowsView(sources, limit),
+  }),
+  json("/v1/peers", "Peers", {
+    summary: "Trunks: which of their URIs can be had, and how many calls they have",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => peersView(sources, limit),
   }),
   json("/v1/users", "Users", {
     summary: "Who may register; no secrets",

@@ -9,12 +9,8 @@ import {
   NO_ANSWER_AFTER_S_MAX,
   NO_ANSWER_AFTER_S_MIN,
 } from "../location/forwards.ts";
-
-const text = (what: string) => v.pipe(v.string(), v.description(what));
-const time = (what: string) => v.pipe(v.string(), v.isoTimestamp(), v.description(what));
-const count = (what: string) => v.pipe(v.number(), v.integer(), v.minValue(0), v.description(what));
-const amount = (what: string) => v.pipe(v.number(), v.minValue(0), v.description(what));
-const yes = (what: string) => v.pipe(v.boolean(), v.description(what));
+import { amount, count, text, time, yes } from "./kinds.ts";
+import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
 
 const Transport = v.picklist(["udp", "tcp", "tls", "ws", "wss"]);
 
@@ -261,6 +257,9 @@ export const SCHEMAS = {
   Transactions,
   Connection,
   Flows,
+  PeerUri,
+  Peer,
+  Peers,
   User,
   Users,
   Forwarding,

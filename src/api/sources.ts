@@ -9,6 +9,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
+import type { PeerSnapshot } from "../peers/snapshot.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
 
@@ -63,6 +64,8 @@ export interface ApiSources {
   transactionCounts(): { readonly server: number; readonly client: number };
   /** Counts of all, and at most `max` rows. */
   transactions(max: number): TransactionsSnapshot;
+  /** At most `max` of the peers. */
+  peers(max: number): readonly PeerSnapshot[];
   /** How many connections there are. */
   connectionCount(): number;
   /** At most `max` of them. */

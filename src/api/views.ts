@@ -7,6 +7,7 @@ import { cursorOf, placeOf } from "./paging.ts";
 import type { Answer } from "./schemas.ts";
 import { shownText } from "./shown-text.ts";
 import type { ApiSources } from "./sources.ts";
+import { rfc3339 } from "./time.ts";
 
 export function transactionsView(sources: ApiSources, limit: number): Answer<"Transactions"> {
   const { server, client, timers, states, transactions } = sources.transactions(limit);
@@ -45,6 +46,21 @@ function connection(row: ConnectionSnapshot): Answer<"Connection"> {
     bytes_in: row.bytes_in,
     bytes_out: row.bytes_out,
     queued_bytes: row.queued_bytes,
+  };
+}
+
+export function peersView(sources: ApiSources, limit: number): Answer<"Peers"> {
+  const moment = (ms: number | null) => (ms === null ? null : rfc3339(ms));
+  return {
+    peers: sources.peers(limit).map(({ uris, ...peer }) => ({
+      ...peer,
+      uris: uris.map(({ aside_until_ms, answered_ms, ...uri }) => ({
+        ...uri,
+        uri: shownText(uri.uri),
+        aside_until: moment(aside_until_ms),
+        answered_at: moment(answered_ms),
+      })),
+    })),
   };
 }
 

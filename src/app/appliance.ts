@@ -108,6 +108,7 @@ export class Appliance {
       await appliance.#close();
       throw new StartError(reasons);
     }
+    appliance.core.start();
     appliance.#warnOfOldRealms();
     return appliance;
   }
@@ -217,7 +218,7 @@ export class Appliance {
 
   async #close(): Promise<void> {
     await this.#api?.stop();
-    this.core.layer.close();
+    this.core.close();
     this.transports.close();
     this.store.close();
   }

@@ -23,6 +23,8 @@ import type { Routing } from "../proxy/route.ts";
 export interface Admission {
   /** Whether the sender is one of ours: proved an account, or sends from a trusted network. */
   readonly ours: boolean;
+  /** The account it proved; null: none. */
+  readonly user: string | null;
   /** Where it may go; null: anywhere. */
   readonly permit: Permit | null;
   /** The other end of its dialog; null outside dialogs of ours. */
@@ -35,10 +37,14 @@ export interface AuthorizeRooms {
   readonly trusted: Networks;
   readonly emergencyNetworks: Networks;
   readonly isEmergency: (user: string) => boolean;
+  /** Whether the address belongs to a peer of the config ([[peer]] networks). */
+  readonly isPeer: (address: string) => boolean;
   readonly acceptForeignCallers: boolean;
 }
 
-const ANYWHERE: Admission = { ours: true, permit: null, peer: null };
+/** May call our users, and whom routes let it call. */
+const STRANGER: Admission = { ours: false, user: null, permit: null, peer: null };
+const ANYWHERE: Admission = { ours: true, user: null, permit: null, peer: null };
 
 /** `ends` are those of a dialog token of ours that the request brought; null when it brought none. */
 export function authorize(
@@ -54,13 +60,16 @@ export function authorize(
     if (inside !== null) return inside;
   }
   if (trusted || isCallForHelp(rooms, request, source, routing)) return ANYWHERE;
+  const fromPeer = rooms.isPeer(source.remoteAddress);
   const from = parseNameAddr(request.text(H.From) ?? "");
   if (from instanceof ParseError)
     return { status: 400, reason: `Malformed From (${from.code})`, section: "RFC 3261 §16.3 step 1" };
   const caller = rooms.domains.aorOf(from.uri);
-  if (caller !== null || rooms.domains.isOurs(from.uri)) return provenCaller(rooms, request, caller);
+  // A peer proves itself by its address; whom it names as caller is its own affair.
+  if (!fromPeer && (caller !== null || rooms.domains.isOurs(from.uri)))
+    return provenCaller(rooms, request, caller);
   if (!isForUs(rooms, routing)) return NO_RELAYING;
-  return rooms.acceptForeignCallers ? { ours: false, permit: null, peer: null } : NO_FOREIGN_CALLERS;
+  return rooms.acceptForeignCallers || fromPeer ? STRANGER : NO_FOREIGN_CALLERS;
 }
 
 /**
@@ -73,9 +82,9 @@ function insideDialog(ends: DialogEnds, source: Flow, trusted: boolean): Admissi
   const fromCallee = !fromCaller && isEnd(ends.callee, address, port);
   const peer = fromCaller ? ends.callee : fromCallee ? ends.caller : null;
   const sender = fromCaller ? ends.caller : fromCallee ? ends.callee : null;
-  if (trusted || sender?.ours) return { ours: true, permit: null, peer };
+  if (trusted || sender?.ours) return { ours: true, user: null, permit: null, peer };
   const permit: Permit = (to) => sameAddress(to, ends.caller.address) || sameAddress(to, ends.callee.address);
-  return { ours: false, permit, peer };
+  return { ours: false, user: null, permit, peer };
 }
 
 /** A From in our domain must be proved, and by its own account. */
@@ -89,7 +98,7 @@ function provenCaller(
   if ("challenge" in verdict)
     return { status: 407, reason: verdict.cause, section: "RFC 3261 §22.3", headers: verdict.challenge };
   if (caller === null || userOfAor(caller) !== verdict.user) return NOT_YOUR_FROM;
-  return ANYWHERE;
+  return { ours: true, user: verdict.user, permit: null, peer: null };
 }
 
 /** RFC 6881 §9: somebody on our premises who dials for help is not asked who it is. */

@@ -22,6 +22,7 @@ import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { RouteTokens } from "../nat/route-token.ts";
+import { Prober } from "../peers/prober.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
 import { StatefulProxy } from "../proxy/proxy.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
@@ -35,8 +36,10 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import { Answers } from "./answers.ts";
 import { ConfigDirectory } from "./directory.ts";
 import { Intake } from "./intake.ts";
+import { sendProbe } from "./probes.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
+import { AppTrunks } from "./trunks.ts";
 
 export interface CoreParts {
   readonly clock: Clock;
@@ -58,11 +61,13 @@ export class Core implements TransactionUser {
   readonly receiver: Receiver;
   readonly layer: TransactionLayer;
   readonly domains = new Domains();
+  readonly trunks: AppTrunks;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
   readonly #nonces: Nonces;
   readonly #directory: ConfigDirectory;
+  readonly #prober: Prober;
   #config: Config;
   #endpoints: readonly LocalEndpoint[];
 
@@ -100,22 +105,22 @@ export class Core implements TransactionUser {
       metrics,
     });
     this.#directory = new ConfigDirectory(parts, config);
+    this.trunks = new AppTrunks({ clock, dice, log: parts.log, metrics, domains: this.domains }, config);
     const tokens = new RouteTokens(parts.tokenKey);
     const { store } = parts;
     const { domains } = this;
+    const locator = new Locator(parts.resolver, metrics);
     const sender = new Sender({
       transports,
-      locator: new Locator(parts.resolver, metrics),
+      locator,
       tokens,
       edits,
       isTrusted: (address) => this.#rooms.trusted.has(address),
     });
-    const isTrusted = (address: string) => this.#rooms.trusted.has(address);
     const proxy = new StatefulProxy({
-      clock,
       dice,
       metrics,
-      isPeer: isTrusted,
+      trunks: this.trunks,
       transports,
       layer: this.layer,
       sender,
@@ -145,9 +150,17 @@ export class Core implements TransactionUser {
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
+      isPeer: (address) => this.trunks.book.peerAt(address) !== null,
       sosUri: () => this.#directory.sosUri(this.domains.canonical),
       draining: false,
     };
+    const probing = { dice, transports, locator, layer: this.layer, domains };
+    this.#prober = new Prober({
+      clock,
+      dice,
+      book: this.trunks.book,
+      sendProbe: (at, done) => sendProbe(probing, at, done),
+    });
     this.#rooms.registrar.onChange = (aor, before, after) => proxy.registered(aor, before, after);
   }
 
@@ -165,6 +178,8 @@ export class Core implements TransactionUser {
     authenticator.algorithms = config.auth.algorithms;
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
+    this.trunks.configure(config);
+    this.#prober.configure();
     registrar.limits = config.registrar;
     this.#rooms.trusted = new Networks(config.auth.trusted_networks);
     this.#rooms.emergencyNetworks = new Networks(config.emergency.networks);
@@ -185,6 +200,17 @@ export class Core implements TransactionUser {
   get names(): readonly string[] {
     this.#followEndpoints();
     return this.domains.names;
+  }
+
+  /** Begins what goes on by itself: probes of peers. To be called once the listeners are open. */
+  start(): void {
+    this.#prober.configure();
+  }
+
+  /** Ends that, and every timer. */
+  close(): void {
+    this.#prober.stop();
+    this.layer.close();
   }
 
   /** From now on nothing new is begun: requests outside dialogs get 503. */
@@ -261,8 +287,6 @@ function proxyRules({ calls, limits, timers }: Config): ProxyRules {
     timer_c_ms: timers.timer_c_s * 1000,
     no_reply_ms: (timers.no_reply_s ?? timers.timer_c_s) * 1000, // Timer B comes first by default
     failover_ms: timers.failover_s * 1000,
-    retry_after_max_ms: timers.retry_after_max_s * 1000,
-    silent_peer_ms: timers.silent_peer_s * 1000,
     restart_on_higher: timers.restart_timer_c === "higher",
     invite_lifetime_ms: timers.invite_lifetime_s * 1000,
     cancel_wait_ms: 64 * timers.t1_ms,

@@ -39,6 +39,8 @@ export interface ChainRooms {
   emergencyNetworks: Networks;
   /** Whether a call to this user part is a call for help. */
   readonly isEmergency: (user: string) => boolean;
+  /** Whether the address belongs to a peer of the config. */
+  readonly isPeer: (address: string) => boolean;
   /** The number that urn:service:sos means here; null: none. */
   readonly sosUri: () => SipUri | null;
   acceptForeignCallers: boolean;
@@ -213,6 +215,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     loopHash,
     callerIsOurs: admission.ours,
     spentLines: spentCredentials(rooms, request),
+    user: admission.user,
     permit: admission.permit,
     peer: admission.peer,
   };

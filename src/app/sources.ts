@@ -39,6 +39,7 @@ export function apiSources(appliance: Appliance): ApiSources {
     },
     transactionCounts: () => core.layer.counts,
     transactions: (max) => core.layer.snapshot(max),
+    peers: (max) => core.trunks.book.snapshot(max),
     connectionCount: () => transports.snapshot(0).connections_total,
     connections: (max) => transports.snapshot(max).connections,
   };

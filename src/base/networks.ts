@@ -21,7 +21,9 @@ export function parseNetwork(text: string): { address: string; prefix: number; f
 }
 
 export class Networks {
-  readonly #list = new BlockList();
+  /** One per family: a BlockList takes IPv4 addresses for mapped ones, so ::/0 would hold them all. */
+  readonly #v4 = new BlockList();
+  readonly #v6 = new BlockList();
   readonly #remembered = new BoundedMap<string, boolean>(REMEMBERED_MAX);
   readonly #empty: boolean;
 
@@ -31,7 +33,8 @@ export class Networks {
     for (const text of networks) {
       const network = parseNetwork(text);
       if (!network) throw new RangeError(`not a network: ${text}`);
-      this.#list.addSubnet(network.address, network.prefix, network.family === 4 ? "ipv4" : "ipv6");
+      if (network.family === 4) this.#v4.addSubnet(network.address, network.prefix, "ipv4");
+      else this.#v6.addSubnet(network.address, network.prefix, "ipv6");
     }
   }
 
@@ -40,7 +43,9 @@ export class Networks {
     if (this.#empty) return false;
     let known = this.#remembered.peek(address);
     if (known === undefined) {
-      known = ipFamily(address) !== 0 && this.#list.check(address, address.includes(":") ? "ipv6" : "ipv4");
+      const family = ipFamily(address);
+      known =
+        family === 4 ? this.#v4.check(address, "ipv4") : family === 6 && this.#v6.check(address, "ipv6");
       this.#remembered.set(address, known);
     }
     return known;

@@ -60,22 +60,6 @@ export const timers = section(
       }),
       4,
     ),
-    retry_after_max_s: v.optional(
-      integer(0, 86_400, "seconds", {
-        does:
-          "A peer (auth.trusted_networks) that answers 503 with Retry-After is left alone for that time, at most for " +
-          "this one; 0: it is asked all the same. (Kamailio: blst_503, blst_503_max_timeout)",
-        without: "long: a mistaken Retry-After takes a trunk away for hours",
-      }),
-      3600,
-    ),
-    silent_peer_s: v.optional(
-      integer(0, 3600, "seconds", {
-        does: "How long a peer that left an INVITE without any answer is passed over where there is another of its name.",
-        without: "0: each call waits failover_s for the dead one",
-      }),
-      60,
-    ),
     invite_lifetime_s: v.optional(
       integer(20, 7200, "seconds", {
         does:

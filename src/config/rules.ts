@@ -6,6 +6,7 @@ import { canonicalAddress, isAddress, isLoopback } from "./hosts.ts";
 import type { KeyPath } from "./key-path.ts";
 import type { Mistake } from "./mistakes.ts";
 import { HIDDEN, NOTHING } from "./mistakes.ts";
+import { PEER_RULES } from "./rules-peers.ts";
 import type { Config } from "./schema.ts";
 
 /** A configuration in which each mistaken value is undefined; its key stays. */
@@ -34,6 +35,7 @@ const RULES: readonly Rule[] = [
   secondHashBesideFirst,
   everyUserHasAnAlgorithm,
   httpGuarded,
+  ...PEER_RULES,
 ];
 
 /** Every rule that is broken. */

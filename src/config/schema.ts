@@ -6,6 +6,8 @@ import * as v from "valibot";
 import { isHost } from "./hosts.ts";
 import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
+import { peer } from "./keys-peers.ts";
+import { route } from "./keys-routes.ts";
 import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";
 import { integer, listOf, oneOf, section, text } from "./kinds.ts";
@@ -77,6 +79,8 @@ export const ConfigSchema = v.strictObject({
   called_domain: v.optional(calledDomain, []),
   group: v.optional(group, []),
   emergency: v.optional(emergency, {}),
+  peer: v.optional(peer, []),
+  route: v.optional(route, []),
   log: v.optional(log, {}),
   timers: v.optional(timers, {}),
   limits: v.optional(limits, {}),

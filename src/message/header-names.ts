@@ -35,6 +35,9 @@ export const H = {
   Subject: 28,
   HistoryInfo: 29,
   Diversion: 30,
+  PAssertedIdentity: 31,
+  PPreferredIdentity: 32,
+  RemotePartyId: 33,
 } as const;
 
 export type HeaderId = (typeof H)[keyof typeof H];
@@ -68,6 +71,9 @@ const NAMES: readonly (readonly [HeaderId, ...string[]])[] = [
   [H.Reason, "Reason"],
   [H.HistoryInfo, "History-Info"],
   [H.Diversion, "Diversion"],
+  [H.PAssertedIdentity, "P-Asserted-Identity"],
+  [H.PPreferredIdentity, "P-Preferred-Identity"],
+  [H.RemotePartyId, "Remote-Party-ID"],
   [H.Event, "Event", "o"],
   [H.Subject, "Subject", "s"],
 ];

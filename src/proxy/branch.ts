@@ -16,8 +16,8 @@ import type { Target } from "./targets.ts";
 
 /** What a branch tells its response context. */
 export interface BranchUser {
-  /** A provisional answer other than 100, or a 2xx (each one that arrives). */
-  passed(branch: Branch, response: SipMessage): void;
+  /** A provisional answer other than 100, or a 2xx (each one that arrives; `first`: the first of them). */
+  passed(branch: Branch, response: SipMessage, first: boolean): void;
   /** The branch is over without a 2xx, or is given up. Called once. */
   ended(branch: Branch, final: Final): void;
 }
@@ -55,8 +55,6 @@ export class Branch implements ClientUser, TimerOwner {
   /** Places to try when this one leads nowhere; its target's other flows are others still. */
   ways: readonly Place[] = NO_PLACES;
   method = "";
-  /** Where its copy went; null: nowhere. */
-  flow: Flow | null = null;
   /** Its final result; null while it runs. */
   final: Final | null = null;
   /** Whether a 2xx came. */
@@ -100,8 +98,7 @@ export class Branch implements ClientUser, TimerOwner {
   send(bytes: Buffer, method: string, branch: string, flow: Flow, rest: readonly Place[]): void {
     if (this.final !== null) return;
     this.ways = rest;
-    this.flow = flow;
-    if (rest.length > 0 || this.target.spares.length > 0) {
+    if (rest.length > 0 || this.target.spares.length > 0 || this.target.hop !== null) {
       this.#timer ??= new Timer(this);
       this.#wait(this.#timers.failover_ms);
     }
@@ -129,9 +126,10 @@ export class Branch implements ClientUser, TimerOwner {
     const { status } = response;
     if (status < 200) this.#rings(transaction.method, status, response);
     else if (status < 300) {
+      const first = !this.accepted;
       this.accepted = true;
       this.#stopTimer();
-      this.#user.passed(this, response);
+      this.#user.passed(this, response, first);
       if (transaction.method !== "INVITE") this.#transaction = null;
     } else this.#end({ status, response, reason: response.reason, outcome: outcomeOf(status) });
   }
@@ -145,7 +143,7 @@ export class Branch implements ClientUser, TimerOwner {
     if (this.pending && (first || (status > 100 && (higher || !this.#timers.restart_on_higher))))
       this.#wait(this.#timers.timer_c_ms);
     if (this.#cancel !== null && !this.#cancelSent) this.#sendCancel();
-    if (status > 100 && this.pending) this.#user.passed(this, response);
+    if (status > 100 && this.pending) this.#user.passed(this, response, false);
   }
 
   timedOut(): void {

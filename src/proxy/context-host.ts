@@ -47,6 +47,8 @@ export interface ContextHost<F extends Forwarding> {
   quiet(aors: readonly string[], context: Ringing): void;
   /** What came of a branch, for what is remembered of its place. */
   branchEnded(branch: Branch, final: Final): void;
+  /** A 2xx came on a branch, the first one of it. */
+  branchAccepted(branch: Branch, response: SipMessage): void;
   /** So many targets got no copy: Max-Breadth or branchesMax is used up. */
   noRoom(targets: number): void;
   /** Answers the request ourselves. */
@@ -54,5 +56,5 @@ export interface ContextHost<F extends Forwarding> {
   /** An ACK for a 2xx that was matched to this INVITE. */
   ack(ack: SipMessage, flow: Flow): void;
   /** The request has its final answer, or ended without one. */
-  finished(status: number): void;
+  finished(method: string, callId: string): void;
 }

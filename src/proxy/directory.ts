@@ -3,6 +3,8 @@
  * the configuration and the store.
  */
 import type { ForwardRules } from "../location/forwards.ts";
+import type { Refusal } from "../message/refusal.ts";
+import type { SipUri } from "../message/uri.ts";
 
 /** How several contacts of one user are tried (RFC 3261 §16.6): by falling q, all at once, one by one. */
 export type ForkMode = "q" | "parallel" | "serial";
@@ -38,6 +40,52 @@ export interface Directory {
   forkOf(host: string): ForkMode;
   /** The URI to which a call for help goes that was dialled as `user`; null: it is none. */
   emergency(user: string): string | null;
+}
+
+/** Who asks for a way out. */
+export interface Caller {
+  /** The account that was proved; null: none was. */
+  readonly user: string | null;
+  /** An account was proved, or the network is trusted. */
+  readonly ours: boolean;
+  /** Where the request came from. */
+  readonly address: string;
+}
+
+/**
+ * One copy to send to a peer. Whoever sends it tells what came of it: `mayBegin` once before it leaves,
+ * then exactly one of the others, for a 2xx `accepted`.
+ */
+export interface TrunkHop {
+  /** The Request-URI. */
+  readonly uri: SipUri;
+  /** The Route that takes it there, a whole name-addr; null: none is needed. */
+  readonly route: string | null;
+  /** Header lines without CRLF that name the caller, in place of those that came. */
+  readonly identity: readonly string[];
+  /** False: it is down, left alone, or has all the calls it may have. */
+  mayBegin(method: string, isNew: boolean): boolean;
+  accepted(callId: string): void;
+  refused(status: number, retryAfter_s: number | null): void;
+  /** No answer of any kind. */
+  silent(method: string): void;
+  /** It could not be sent. */
+  failed(): void;
+}
+
+/** A place that routes name: a peer with its hops, asked for when its turn comes, or a name here. */
+export type TrunkWay = (() => readonly TrunkHop[] | Refusal) | string;
+
+export interface Trunks {
+  /** No way and no refusal: no rule fits. */
+  decide(
+    uri: SipUri,
+    ours: boolean,
+    caller: Caller,
+    method: string,
+  ): { readonly ways: readonly TrunkWay[]; readonly refusal: Refusal | null };
+  /** The dialog of that Call-ID has ended. */
+  dialogEnded(callId: string): void;
 }
 
 /** The rules that hold for every call; all times in milliseconds. */

@@ -42,6 +42,8 @@ export interface Copy {
   readonly calleeIsOurs: boolean;
   /** What it tells of forwards; null: nothing. */
   readonly retarget: Retarget | null;
+  /** Lines that name the caller to a peer, in place of those that came; null: those that came stay. */
+  readonly identity: readonly string[] | null;
 }
 
 /** Methods that begin a dialog: we stay in its path (§16.6 step 4). */
@@ -69,6 +71,7 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   if (copy.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, copy.requestUri); // step 2
   editMaxForwards(edits, request);
   editMaxBreadth(edits, request, copy.breadth);
+  if (copy.identity !== null) editIdentity(edits, request, copy.identity);
   if (copy.retarget !== null) editRetarget(edits, request, copy.retarget);
   for (const line of forwarding.spentLines) edits.remove(request.lineStart(line), request.lineEnd(line));
   if (copy.flow.reliable && request.find(H.ContentLength) < 0)
@@ -83,7 +86,8 @@ function afterVias(request: SipMessage): number {
   return request.lineEnd(line);
 }
 
-function viaText(flow: Flow, branch: string): string {
+/** The Via line of a request of ours that leaves on this flow, with CRLF (step 8). */
+export function viaText(flow: Flow, branch: string): string {
   return `Via: SIP/2.0/${VIA_TRANSPORT[flow.transport]} ${flow.local.sentBy};branch=${branch};rport\r\n`;
 }
 
@@ -105,6 +109,16 @@ function editMaxBreadth(edits: Edits, request: SipMessage, share: number): void 
   if (line >= 0) edits.replace(request.valueStart(line), request.valueEnd(line), String(share));
   else if (request.method !== "ACK") edits.insert(endOfHeaders(request), `Max-Breadth: ${share}\r\n`);
 }
+
+/** A peer believes what we say of the caller: what the caller wrote there itself must not reach it (RFC 3325 §5). */
+function editIdentity(edits: Edits, request: SipMessage, lines: readonly string[]): void {
+  for (const id of IDENTITY)
+    for (let line = request.find(id); line >= 0; line = request.find(id, line + 1))
+      edits.remove(request.lineStart(line), request.lineEnd(line));
+  for (const line of lines) edits.insert(endOfHeaders(request), `${line}\r\n`);
+}
+
+const IDENTITY = [H.PAssertedIdentity, H.PPreferredIdentity, H.RemotePartyId] as const;
 
 /** The newest Diversion stands first (RFC 5806 §4), the newest History-Info last (RFC 7044 §9.1). */
 function editRetarget(edits: Edits, request: SipMessage, { history, diversion }: Retarget): void {

@@ -3,7 +3,6 @@
  * request, finds its targets, sends each a copy and hands the answers back. ACKs of 2xx and late 2xx
  * pass without state (§16.11).
  */
-import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Flow, Transports } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
@@ -17,12 +16,10 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
-import type { AsideRules } from "./asides.ts";
-import { Asides } from "./asides.ts";
 import type { BranchTimers } from "./branch.ts";
 import { Branch } from "./branch.ts";
 import type { AnswerRules, ContextHost, ContextLife } from "./context-host.ts";
-import type { Directory, SearchRules } from "./directory.ts";
+import type { Directory, SearchRules, TrunkHop, Trunks } from "./directory.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { LateForks } from "./late-forks.ts";
@@ -30,17 +27,15 @@ import { breadthOf, makeBranch } from "./loop.ts";
 import { streamInstead } from "./next-flow.ts";
 import { ResponseContext } from "./response-context.ts";
 import type { Final } from "./responses.ts";
+import { retryAfterOf } from "./responses.ts";
 import type { NextHop } from "./route.ts";
 import { Search } from "./search.ts";
 import type { Admitted, Sender } from "./sender.ts";
 import type { Target } from "./targets.ts";
 
 export interface ProxyOptions {
-  readonly clock: Clock;
   readonly dice: Dice;
   readonly metrics: Metrics;
-  /** Whether the address is a configured peer's (auth.trusted_networks). */
-  readonly isPeer: (address: string) => boolean;
   readonly transports: Transports;
   readonly layer: TransactionLayer;
   readonly sender: Sender;
@@ -48,12 +43,13 @@ export interface ProxyOptions {
   readonly store: LocationStore;
   readonly edits: Edits;
   readonly directory: Directory;
+  readonly trunks: Trunks;
   /** Answers a request with a refusal. */
   readonly refuse: (transaction: ServerTransaction, refusal: Refusal) => void;
   readonly rules: ProxyRules;
 }
 
-export interface ProxyRules extends BranchTimers, SearchRules, AnswerRules, AsideRules {
+export interface ProxyRules extends BranchTimers, SearchRules, AnswerRules {
   /** Copies of one request at most. */
   readonly branches_max: number;
   /** How long an INVITE is sought for in all. */
@@ -66,7 +62,6 @@ export class StatefulProxy implements ContextHost<Admitted> {
   readonly #options: ProxyOptions;
   readonly #sender: Sender;
   readonly #lateForks = new LateForks();
-  readonly #asides: Asides;
   readonly #contextsEnded: Counter;
   readonly #contextsBegun: Counter;
   readonly #noRoom: Counter;
@@ -74,7 +69,6 @@ export class StatefulProxy implements ContextHost<Admitted> {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#sender = options.sender;
-    this.#asides = new Asides(options);
     this.edits = options.edits;
     this.rules = options.rules;
     const m = options.metrics;
@@ -94,7 +88,9 @@ export class StatefulProxy implements ContextHost<Admitted> {
 
   /** Forwards a request that is not an ACK. Every request gets an answer, except as RFC 4320 says. */
   forward(transaction: ServerTransaction, admitted: Admitted): void {
-    const search = new Search(this.#options, this.rules, admitted.request, admitted.routing);
+    const { request, routing, user, callerIsOurs: ours, source } = admitted;
+    const caller = { user, ours, address: source.remoteAddress };
+    const search = new Search(this.#options, this.rules, request, routing, caller);
     const first = search.first();
     if ("status" in first) return this.#options.refuse(transaction, first);
     const breadth = breadthOf(admitted.request);
@@ -135,14 +131,18 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   dispatch(branch: Branch, admitted: Admitted): void {
-    branch.begin(admitted.request.method);
+    const { method, hasToTag } = admitted.request;
+    branch.begin(method);
+    const { hop } = branch.target;
+    if (hop !== null && !hop.mayBegin(method, !hasToTag)) {
+      branch.fail(503, "The peer takes no more calls now", "unreachable");
+      return;
+    }
     this.#sender.withFlow(branch.target, admitted, (hop, flow, rest) => {
       if (!branch.pending) return;
       branch.ways = rest;
       if (flow === "forbidden") branch.fail(403, "This dialog may not be routed there", "other");
       else if (flow === null) branch.fail(...unreachable(branch.target), "unreachable");
-      else if (this.#isPassedOver(branch, admitted.request, flow))
-        branch.fail(503, "The peer asked to be left alone", "unreachable");
       else this.#send(branch, admitted, hop, flow, rest);
     });
   }
@@ -152,13 +152,12 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   branchEnded(branch: Branch, final: Final): void {
-    if (branch.flow !== null && branch.target.binding === null)
-      this.#asides.ended(branch.flow, branch.method, final, this.rules);
+    const { hop } = branch.target;
+    if (hop !== null) tellHop(hop, branch, final);
   }
 
-  /** Requests of a dialog are tried all the same: its other end is there and nowhere else. */
-  #isPassedOver({ target, ways }: Branch, request: SipMessage, flow: Flow): boolean {
-    return target.binding === null && !request.hasToTag && this.#asides.passesOver(flow, ways.length > 0);
+  branchAccepted(branch: Branch, response: SipMessage): void {
+    branch.target.hop?.accepted(branch.method === "INVITE" ? (response.callId ?? "") : "");
   }
 
   ringing(aors: readonly string[], context: Ringing): void {
@@ -180,8 +179,9 @@ export class StatefulProxy implements ContextHost<Admitted> {
   /** Where an ACK of a 2xx goes that was matched to its INVITE: through the chain, like any ACK. */
   onAck: ((ack: SipMessage, flow: Flow) => void) | null = null;
 
-  finished(): void {
+  finished(method: string, callId: string): void {
     this.#contextsEnded.inc();
+    if (method === "BYE") this.#options.trunks.dialogEnded(callId);
   }
 
   /** §16.2: 100 at once, so that the caller stops repeating its INVITE. */
@@ -202,6 +202,15 @@ export class StatefulProxy implements ContextHost<Admitted> {
 }
 
 const TOO_BROAD: Refusal = { status: 440, reason: "Max-Breadth used up", section: "RFC 5393 §5.3.3" };
+
+/** Tells a peer's hop what came of its copy. */
+function tellHop(hop: TrunkHop, { method }: Branch, { response, status, outcome }: Final): void {
+  if (response !== null) hop.refused(status, retryAfterOf(response));
+  else if (outcome !== "unreachable")
+    hop.refused(status, null); // it rang, or the caller gave up
+  else if (status === 408) hop.silent(method);
+  else hop.failed();
+}
 
 /** A phone that cannot be reached is away for now; a next hop that cannot be is a server's failure (§16.9). */
 function unreachable(target: Target): [number, string] {

@@ -117,7 +117,8 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#cancelPending(request.texts(H.Reason).map((value) => `Reason: ${value}`));
   }
 
-  passed(branch: Branch, response: SipMessage): void {
+  passed(branch: Branch, response: SipMessage, first: boolean): void {
+    if (first) this.#host.branchAccepted(branch, response);
     if (response.status >= 200) this.#accept(branch, response);
     else if (!this.#transaction.answered && this.#mayBeHeard(branch, response)) this.#forward(response);
   }
@@ -136,7 +137,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#accepted = true;
     const sent = this.#forward(response);
     if (!first) return;
-    if (sent) this.#finish(response.status);
+    if (sent) this.#finish();
     else this.#answer(NO_VIA_LEFT);
     this.#cancelPending(COMPLETED_ELSEWHERE, branch);
   }
@@ -208,7 +209,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const real = finals.filter((final) => !isSilence(final, this.method));
     if (real.length === 0 && this.method !== "INVITE") {
       this.#transaction.abandon(); // RFC 4320 §4.2: no 408 to a non-INVITE, its sender's own timer tells it
-      this.#finish(0);
+      this.#finish();
       return;
     }
     const best = bestOf(real.length > 0 ? real : finals, this.#host.answerRules.decline_ends_search);
@@ -222,22 +223,23 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     if (copy === null) this.#answer(NO_VIA_LEFT);
     else {
       this.#transaction.respond(sent, copy);
-      this.#finish(sent);
+      this.#finish();
     }
   }
 
   #answer(refusal: Refusal): void {
     this.#host.answer(this.#transaction, refusal);
-    this.#finish(refusal.status);
+    this.#finish();
   }
 
-  #finish(status: number): void {
+  #finish(): void {
     if (this.#done) return;
     this.#done = true;
     this.#hush();
+    const callId = this.#forwarding?.callId ?? "";
     this.#forwarding = null;
     this.#search = null;
-    this.#host.finished(status);
+    this.#host.finished(this.method, callId);
   }
 
   #hush(): void {

@@ -20,11 +20,14 @@ export interface Final {
   readonly outcome: Outcome;
 }
 
+/** 5xx by which a server judges the request; the others say that it cannot work now. */
+const REFUSING: ReadonlySet<number> = new Set([501, 505, 513, 555]);
+
 /** What a final answer means for forwards. */
 export function outcomeOf(status: number): Outcome {
   if (status === 486 || status === 600) return "busy";
   if (status === 408 || status === 480) return "no_answer";
-  if (status === 430 || (status >= 502 && status <= 504)) return "unreachable";
+  if (status === 430 || (status >= 500 && status < 600 && !REFUSING.has(status))) return "unreachable";
   return "other";
 }
 
@@ -111,4 +114,10 @@ export function otherChallenges(best: Final, finals: readonly Final[]): string {
     for (const value of response.texts(H.ProxyAuthenticate)) lines += `Proxy-Authenticate: ${value}\r\n`;
   }
   return lines;
+}
+
+/** delta-seconds of Retry-After (§20.33), what follows it left out; null without one. */
+export function retryAfterOf(response: SipMessage): number | null {
+  const seconds = /^\s*(\d{1,10})/.exec(response.text(H.RetryAfter) ?? "")?.[1];
+  return seconds === undefined ? null : Number(seconds);
 }

@@ -12,13 +12,14 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseUri } from "../message/uri.ts";
-import type { Directory, SearchRules } from "./directory.ts";
+import type { Caller, Directory, SearchRules, Trunks, TrunkWay } from "./directory.ts";
+import { contactOf, movedTo } from "./redirect.ts";
 import type { Outcome } from "./responses.ts";
 import type { ForwardCause, Forwarded, Retarget } from "./retarget.ts";
 import { forwardsSaid, retargetLines } from "./retarget.ts";
 import type { Routing } from "./route.ts";
 import type { Target } from "./targets.ts";
-import { contactTargets, directTarget, roundsOf } from "./targets.ts";
+import { contactTargets, directTarget, hopTarget, roundsOf } from "./targets.ts";
 
 /** Targets that are tried together. */
 export interface Round {
@@ -32,6 +33,7 @@ export interface Round {
 }
 
 export interface SearchRooms {
+  readonly trunks: Trunks;
   readonly domains: Domains;
   readonly store: LocationStore;
   readonly directory: Directory;
@@ -39,13 +41,25 @@ export interface SearchRooms {
 
 const NO_AORS: readonly string[] = [];
 
+/** A round, made when its turn comes; null: there is nobody in it. */
+interface Step {
+  /** Only when nobody was there before: what a peer or its callee has decided stands. */
+  readonly onlyIfUnreachable: boolean;
+  readonly make: () => Round | null;
+}
+
+const step = (make: () => Round | null, onlyIfUnreachable = false): Step => ({ make, onlyIfUnreachable });
+
 export class Search {
   readonly #rooms: SearchRooms;
   readonly #rules: SearchRules;
   readonly #request: SipMessage;
   readonly #routing: Routing;
-  /** Rounds still to come of the name that is being tried, first one last; each is made when its turn comes. */
-  #rest: (() => Round)[] = [];
+  readonly #caller: Caller;
+  /** Steps still to come of the name that is being tried, the first one last. */
+  #rest: Step[] = [];
+  /** Why the last way of a route could not be taken. */
+  #noWay: Refusal | null = null;
   /** Who is being called now, as the forwards name it; null: nobody of ours. */
   #callee: string | null = null;
   #forwards: ForwardRules | null = null;
@@ -55,7 +69,8 @@ export class Search {
   readonly #visited: string[] = [];
   #retarget: Retarget | null = null;
 
-  constructor(rooms: SearchRooms, rules: SearchRules, request: SipMessage, routing: Routing) {
+  constructor(rooms: SearchRooms, rules: SearchRules, request: SipMessage, routing: Routing, caller: Caller) {
+    this.#caller = caller;
     this.#rooms = rooms;
     this.#rules = rules;
     this.#request = request;
@@ -66,7 +81,8 @@ export class Search {
   first(): Round | Refusal {
     const { uri, next } = this.#routing;
     const { domains, directory } = this.#rooms;
-    if (next !== null || !domains.isOurs(uri)) return direct(directTarget(uri));
+    if (next !== null) return direct(directTarget(uri));
+    if (!domains.isOurs(uri)) return this.#routed(uri, false) ?? direct(directTarget(uri));
     const aor = domains.aorOf(uri);
     if (aor === null) return NO_SUCH_USER;
     const name = userOfAor(aor);
@@ -78,11 +94,13 @@ export class Search {
 
   /** Whom to try after a round ended so; null: nobody is left. */
   next(outcome: Outcome): Round | null {
-    for (;;) {
-      const make = this.#rest.pop();
-      if (make === undefined) break;
-      const round = make();
-      if (round.targets.length > 0) return round;
+    for (let last = this.#rest.pop(); last !== undefined; last = this.#rest.pop()) {
+      if (last.onlyIfUnreachable && outcome !== "unreachable") {
+        this.#rest.length = 0;
+        break;
+      }
+      const round = last.make();
+      if (round !== null && round.targets.length > 0) return round;
     }
     return this.#forward(outcome);
   }
@@ -125,17 +143,19 @@ export class Search {
   }
 
   /** The rounds of a name: a group's steps, or a user's phones. */
-  #enter(name: string, aor: string): Round | Refusal {
+  #enter(name: string, aor: string, mayRoute = true): Round | Refusal {
     const { directory } = this.#rooms;
     this.#callee = `sip:${aor}`;
     const group = directory.group(name);
-    if (group === null) return this.#enterUser(name, aor);
+    if (group === null) return this.#enterUser(name, aor, mayRoute);
     this.#forwards = group.forwards;
-    this.#rest = group.steps.toReversed().map((step) => () => this.#members(step.users, step.ring_ms));
+    this.#rest = group.steps
+      .toReversed()
+      .map(({ users, ring_ms }) => step(() => this.#members(users, ring_ms)));
     return this.next("not_registered") ?? NOT_REGISTERED;
   }
 
-  #enterUser(name: string, aor: string): Round | Refusal {
+  #enterUser(name: string, aor: string, mayRoute: boolean): Round | Refusal {
     const { directory } = this.#rooms;
     const forwards = directory.forwardsOf(name);
     const plan = directory.userPlan(name);
@@ -146,7 +166,7 @@ export class Search {
       return this.#go(forwards.always, "always") ?? GOES_ROUND;
     }
     const targets = contactTargets(this.#bindings(aor), this.#retarget);
-    if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, aor);
+    if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, aor, mayRoute);
     if (plan?.redirect) return movedTo(targets.map(contactOf));
     const rounds = roundsOf(targets, plan?.fork ?? directory.forkOf(this.#routing.uri.host));
     const last_ms = forwards?.no_answer ? this.#noAnswerMs(forwards) : null;
@@ -154,8 +174,40 @@ export class Search {
       const ring_ms = i < rounds.length - 1 ? this.#rules.hunt_ms : last_ms;
       return { targets: round, ring_ms, aors: [aor], retarget: this.#retarget };
     });
-    for (let i = made.length - 1; i > 0; i--) this.#rest.push(() => made[i]!);
+    for (let i = made.length - 1; i > 0; i--) this.#rest.push(step(() => made[i]!));
     return made[0]!;
+  }
+
+  /** Where the routes take what is for nobody here; null: no rule fits, or it belongs to a dialog. */
+  #routed(uri: SipUri, ours: boolean): Round | Refusal | null {
+    if (this.#request.hasToTag) return null;
+    const { ways, refusal } = this.#rooms.trunks.decide(uri, ours, this.#caller, this.#request.method);
+    if (ways.length === 0) return refusal;
+    this.#callee = null;
+    this.#forwards = null;
+    this.#rest = ways.toReversed().map((way) => step(() => this.#way(way), true));
+    return this.next("unreachable") ?? this.#noWay ?? NOT_REGISTERED;
+  }
+
+  /** A peer's hops one after the other, or a name here. */
+  #way(way: TrunkWay): Round | null {
+    if (typeof way === "string") return this.#here(way);
+    const hops = way();
+    if ("status" in hops) {
+      this.#noWay = hops;
+      return null;
+    }
+    for (const hop of hops.toReversed())
+      this.#rest.push(step(() => direct(hopTarget(hop, this.#retarget)), true));
+    return this.#rest.pop()?.make() ?? null;
+  }
+
+  /** A user or group that a route names; what the route says after it is left, as forwards would. */
+  #here(name: string): Round | null {
+    const later = this.#rest;
+    const round = this.#enter(name, `${name}@${this.#rooms.domains.canonical}`, false);
+    this.#rest = [...later, ...this.#rest];
+    return "status" in round ? null : round;
   }
 
   /** All phones at once: what is no new call goes to each. */
@@ -167,7 +219,7 @@ export class Search {
       return round.targets.length > 0 ? round : NOT_REGISTERED;
     }
     const targets = contactTargets(this.#bindings(aor), null);
-    if (targets.length === 0) return this.#absent(name, aor);
+    if (targets.length === 0) return this.#absent(name, aor, true);
     return { targets, ring_ms: null, aors: NO_AORS, retarget: null };
   }
 
@@ -234,9 +286,12 @@ export class Search {
     return seconds === null ? this.#rules.no_answer_ms : seconds * 1000;
   }
 
-  #absent(name: string, aor: string): Refusal {
-    const { directory, store } = this.#rooms;
-    return directory.knowsUser(name) || store.bindings(aor).length > 0 ? NOT_REGISTERED : NO_SUCH_USER;
+  #absent(name: string, aor: string, mayRoute: boolean): Round | Refusal {
+    const { directory, domains, store } = this.#rooms;
+    if (directory.knowsUser(name) || store.bindings(aor).length > 0) return NOT_REGISTERED;
+    const uri = mayRoute ? parseUri(this.#uriOf(name)) : null;
+    if (uri === null || uri instanceof ParseError || !domains.isOurs(uri)) return NO_SUCH_USER;
+    return this.#routed(uri, true) ?? NO_SUCH_USER;
   }
 }
 
@@ -254,16 +309,6 @@ function destinationFor(rules: ForwardRules, outcome: Exclude<Outcome, "other">)
 
 function direct(target: Target): Round {
   return { targets: [target], ring_ms: null, aors: NO_AORS, retarget: target.retarget };
-}
-
-function contactOf({ uri, binding }: Target): string {
-  const q = binding === null || binding.q === 1000 ? "" : `;q=${binding.q / 1000}`;
-  return `<${uri.text}>${q}`;
-}
-
-function movedTo(contacts: readonly string[]): Refusal {
-  const headers = contacts.map((contact) => `Contact: ${contact}`);
-  return { status: 302, reason: "The user asks to be called directly", section: "RFC 3261 §21.3.3", headers };
 }
 
 const NOT_REGISTERED: Refusal = {

@@ -27,6 +27,8 @@ export interface SenderOptions {
 
 /** A request that may be forwarded, and what was found out about it on the way here. */
 export interface Admitted extends Forwarding {
+  /** The account that was proved; null: none was. */
+  readonly user: string | null;
   /** Where it may go; null: anywhere. */
   readonly permit: Permit | null;
   /** The other end of the dialog it belongs to, as our token names it; null outside dialogs. */
@@ -49,9 +51,20 @@ export class Sender {
     branch: string,
     breadth: number,
   ): Buffer {
-    const { uri, path, binding, retarget } = target;
+    const { uri, path, binding, retarget, hop } = target;
+    const identity = hop === null ? null : hop.identity;
     const calleeIsOurs = binding !== null || this.#options.isTrusted(flow.remoteAddress);
-    const copy: Copy = { target: uri, requestUri, path, flow, branch, breadth, calleeIsOurs, retarget };
+    const copy: Copy = {
+      target: uri,
+      requestUri,
+      path,
+      flow,
+      branch,
+      breadth,
+      calleeIsOurs,
+      retarget,
+      identity,
+    };
     return buildCopy(this.#options.edits, this.#options.tokens, admitted, copy);
   }
 

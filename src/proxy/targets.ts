@@ -7,7 +7,7 @@ import type { Binding } from "../location/binding.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseUri } from "../message/uri.ts";
-import type { ForkMode } from "./directory.ts";
+import type { ForkMode, TrunkHop } from "./directory.ts";
 import type { Retarget } from "./retarget.ts";
 
 export interface Target {
@@ -20,6 +20,8 @@ export interface Target {
   readonly spares: readonly Binding[];
   /** Places that are left to try (RFC 3263 §4.3); null: they are still to be found. */
   readonly ways: readonly Place[] | null;
+  /** The peer it goes to; null: none of the config. */
+  readonly hop: TrunkHop | null;
   /** What the copy tells of forwards; null when there was none. */
   readonly retarget: Retarget | null;
 }
@@ -28,10 +30,15 @@ const NONE: readonly Binding[] = [];
 
 /** The Request-URI, or the next Route, as it stands. */
 export function directTarget(uri: SipUri, retarget: Retarget | null = null): Target {
-  return { uri, path: NO_PATH, binding: null, spares: NONE, ways: null, retarget };
+  return { uri, path: NO_PATH, binding: null, spares: NONE, ways: null, hop: null, retarget };
 }
 
 const NO_PATH: readonly string[] = [];
+
+export function hopTarget(hop: TrunkHop, retarget: Retarget | null): Target {
+  const path = hop.route === null ? NO_PATH : [hop.route];
+  return { uri: hop.uri, path, binding: null, spares: NONE, ways: null, hop, retarget };
+}
 
 /** Null: a contact may be any URI (§10.2.1); a mailto: is kept and told, and never called. */
 export function contactTarget(
@@ -41,7 +48,15 @@ export function contactTarget(
 ): Target | null {
   const contact = parseUri(binding.contact);
   if (contact instanceof ParseError || (contact.scheme !== "sip" && contact.scheme !== "sips")) return null;
-  return { uri: withoutHeaders(contact), path: binding.path, binding, spares, ways: null, retarget };
+  return {
+    uri: withoutHeaders(contact),
+    path: binding.path,
+    binding,
+    spares,
+    ways: null,
+    hop: null,
+    retarget,
+  };
 }
 
 /** One target per phone, the preferred first. Several flows of one phone (RFC 5626) are one target: the newest, and its spares. */

@@ -13,6 +13,7 @@ import { MemoryForwardStore } from "../../src/location/memory-forwards.ts";
 import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { StoreHealth } from "../../src/location/store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
+import type { PeerSnapshot } from "../../src/peers/snapshot.ts";
 import type { TransactionsSnapshot } from "../../src/transaction/layer.ts";
 import type { ConnectionSnapshot } from "../../src/transport/connections.ts";
 import { binding, stored } from "../location/bindings.ts";
@@ -105,6 +106,11 @@ export class FakeSources implements ApiSources {
   transactions(max: number): TransactionsSnapshot {
     return { ...this.running, transactions: this.running.transactions.slice(0, max) };
   }
+  peerRows: readonly PeerSnapshot[] = [];
+  peers(max: number): readonly PeerSnapshot[] {
+    return this.peerRows.slice(0, max);
+  }
+
   connectionCount(): number {
     return this.rows.length;
   }

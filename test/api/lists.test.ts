@@ -70,3 +70,37 @@ describe("/v1/users", () => {
     expect(message).toBe("cursor: not a next_cursor of this list");
   });
 });
+
+test("/v1/peers: states and times of each URI", async () => {
+  const sources = busySources();
+  const uri = { uri: "sip:gw1.test", priority: 0, weight: 1, calls: 2, latency_ms: 21.4 } as const;
+  const times = { aside_until_ms: 1_767_225_600_000, answered_ms: null };
+  sources.peerRows = [
+    {
+      name: "carrier",
+      calls: 2,
+      calls_max: 30,
+      calls_per_s: 0,
+      uris: [{ ...uri, ...times, state: "aside", aside_why: "retry_after" }],
+    },
+  ];
+  expect(await getJson(openApi(sources), "/v1/peers")).toEqual({
+    peers: [
+      {
+        name: "carrier",
+        calls: 2,
+        calls_max: 30,
+        calls_per_s: 0,
+        uris: [
+          {
+            ...uri,
+            state: "aside",
+            aside_why: "retry_after",
+            aside_until: "2026-01-01T00:00:00.000Z",
+            answered_at: null,
+          },
+        ],
+      },
+    ],
+  });
+});

@@ -70,3 +70,9 @@ describe("networks", () => {
     expect([networks.has("192.0.2.1"), networks.has("10.0.0.1")]).toEqual([true, false]);
   });
 });
+
+test("the whole of one family is nothing of the other", () => {
+  expect(new Networks(["::/0"]).has("192.0.2.1")).toBe(false);
+  expect(new Networks(["0.0.0.0/0"]).has("2001:db8::1")).toBe(false);
+  expect(new Networks(["::/0"]).has("2001:db8::1")).toBe(true);
+});

@@ -40,6 +40,9 @@ const NAMES: readonly [HeaderId, string, string?][] = [
   [H.Subject, "Subject", "s"],
   [H.HistoryInfo, "History-Info"],
   [H.Diversion, "Diversion"],
+  [H.PAssertedIdentity, "P-Asserted-Identity"],
+  [H.PPreferredIdentity, "P-Preferred-Identity"],
+  [H.RemotePartyId, "Remote-Party-ID"],
 ];
 
 /** Compact forms of fields that travel as any other: Refer-To, Referred-By, Content-Encoding and so on. */

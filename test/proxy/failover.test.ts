@@ -1,7 +1,7 @@
 /** The next place when one leads nowhere (RFC 3263 §4.3): silence, 503, a refused connection. */
 import { describe, expect, test } from "bun:test";
 import { H } from "../../src/message/header-names.ts";
-import { entries, lab, leftovers, NOTHING_LEFT, Phone, SETTLE_MS, text } from "./kit.ts";
+import { entries, lab, leftovers, NOTHING_LEFT, Phone, SETTLE_MS } from "./kit.ts";
 
 const SERVERS = ["198.51.100.51", "198.51.100.52", "198.51.100.53"];
 
@@ -121,92 +121,5 @@ describe("TM-34 RFC 3263 §4.3 failover", () => {
       "[2001:db8::1]:5060;lr>",
       "192.0.2.1:5060;lr>",
     ]);
-  });
-});
-
-describe("TM-27 a peer that answers 503 (RFC 3261 §21.5.4)", () => {
-  const PBX = "sip:x@198.51.100.51";
-  const RETRY = { headers: ["Retry-After: 5 (soon);duration=60"] };
-
-  /** Alice called a peer, which answered 503; `peer` is one by auth.trusted_networks. */
-  function refused(address = "198.51.100.51", headers: readonly string[] = RETRY.headers, toml = "") {
-    const world = lab(toml);
-    const alice = new Phone(world, "alice", "198.51.100.7");
-    const pbx = new Phone(world, "pbx", address);
-    const uri = `sip:x@${address}`;
-    alice.request("INVITE", uri, { callId: "first" });
-    pbx.answer(pbx.incoming("INVITE"), 503, { headers });
-    expect(alice.statuses("INVITE")).toEqual([500]); // TM-55
-    const next = (callId: string) => alice.request("INVITE", uri, { callId });
-    return { world, alice, pbx, next };
-  }
-
-  test("with Retry-After: 5 it is left alone for 5 s; calls to it fail at once, and say why", () => {
-    const { world, alice, pbx, next } = refused();
-    next("second");
-    expect([alice.statuses("INVITE"), pbx.count("INVITE")]).toEqual([[500, 500], 1]);
-    expect(text(alice.last())).toContain("asked to be left alone");
-    expect(world.counter("sipedge_peers_put_aside_total", { reason: "retry_after" })).toBe(1);
-    world.run(5_100);
-    next("third");
-    expect(pbx.count("INVITE")).toBe(2);
-  });
-
-  test("TM-28 without Retry-After it is asked again at once", () => {
-    const { pbx, next } = refused("198.51.100.51", []);
-    next("second");
-    expect(pbx.count("INVITE")).toBe(2);
-  });
-
-  test("TM-29 Retry-After: 99999 counts for timers.retry_after_max_s at most; 0 switches it off", () => {
-    const { world, pbx, next } = refused(
-      "198.51.100.51",
-      ["Retry-After: 99999"],
-      "[timers]\nretry_after_max_s = 30\n",
-    );
-    world.run(29_000);
-    next("second");
-    expect(pbx.count("INVITE")).toBe(1);
-    world.run(1_500);
-    next("third");
-    expect(pbx.count("INVITE")).toBe(2);
-    const off = refused("198.51.100.51", ["Retry-After: 5"], "[timers]\nretry_after_max_s = 0\n");
-    off.next("second");
-    expect(off.pbx.count("INVITE")).toBe(2);
-  });
-
-  test("a stranger's 503 puts nothing aside", () => {
-    const { pbx, next } = refused("203.0.113.51");
-    next("second");
-    expect(pbx.count("INVITE")).toBe(2);
-  });
-
-  test("TM-31 BYE is tried all the same", () => {
-    const { alice, pbx } = refused();
-    alice.request("BYE", PBX, { callId: "running", toTag: "t" });
-    expect(pbx.count("BYE")).toBe(1);
-  });
-
-  test("TM-30 one that left an INVITE unanswered is passed over where there is another; a silent OPTIONS proves nothing", async () => {
-    for (const method of ["INVITE", "OPTIONS"]) {
-      const { world, alice, servers } = await rig([1], "", method);
-      world.run(4_100);
-      servers[0]!.answer(servers[0]!.incoming(method), 200);
-      alice.request("INVITE", "sip:x@trunk.test", { callId: "second" });
-      await settled();
-      world.run(100);
-      expect([method, servers[0]!.got.some(({ callId }) => callId === "second")]).toEqual([
-        method,
-        method === "INVITE",
-      ]);
-    }
-  });
-
-  test("TM-30 the only one is asked however silent it was", () => {
-    const { world, pbx, next } = refused("198.51.100.51", []);
-    next("second");
-    world.run(40_000);
-    next("third");
-    expect(pbx.got.some(({ callId }) => callId === "third")).toBe(true);
   });
 });

@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { COMMIT, VERSION } from "../version.ts";
 import { check } from "./check.ts";
 import { forward } from "./forward.ts";
+import { route } from "./route.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 import { user } from "./user.ts";
@@ -17,6 +18,8 @@ export interface Invocation {
   readonly passwordStdin: boolean;
   /** `--after` as it was written; null when it was not given. */
   readonly after: string | null;
+  readonly from: string | null;
+  readonly at: string | null;
 }
 
 type Command = (invocation: Invocation) => number | Promise<number>;
@@ -33,6 +36,11 @@ const COMMANDS: Readonly<Record<string, { run: Command; words: string; does: str
     run: forward,
     words: "[USER [RULE DESTINATION|off] | USER off]  [--after SECONDS|off] [--config FILE]",
     does: "say or set where calls go: always, busy, no_answer, not_registered, unreachable",
+  },
+  route: {
+    run: route,
+    words: "test URI  [--from URI|peer:NAME] [--at TIME] [--config FILE]",
+    does: "say which route a call would take, and why",
   },
   status: { run: status, words: "[--config FILE] [--url URL]", does: "ask the running appliance how it is" },
   version: { run: version, words: "", does: "print the version" },
@@ -54,6 +62,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     url: values.url ?? null,
     passwordStdin: values["password-stdin"] ?? false,
     after: values.after ?? null,
+    from: values.from ?? null,
+    at: values.at ?? null,
   });
 }
 
@@ -62,6 +72,8 @@ const OPTIONS = {
   url: { type: "string" },
   "password-stdin": { type: "boolean" },
   after: { type: "string" },
+  from: { type: "string" },
+  at: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;

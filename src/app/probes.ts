@@ -1,0 +1,67 @@
+/**
+ * OPTIONS of our own to the peers (RFC 3261 §11): sent through the transaction layer like any request.
+ */
+import type { Dice } from "../base/dice.ts";
+import type { Flow, Transports } from "../base/flow.ts";
+import type { Locator } from "../dns/locate.ts";
+import type { Domains } from "../location/domains.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { PeerUri } from "../peers/peer.ts";
+import { viaText } from "../proxy/forward.ts";
+import { flowToPlaces } from "../proxy/next-flow.ts";
+import type { ClientUser } from "../transaction/client-transaction.ts";
+import type { TransactionLayer } from "../transaction/layer.ts";
+
+export interface ProbeRooms {
+  readonly dice: Dice;
+  readonly transports: Transports;
+  readonly locator: Locator;
+  readonly layer: TransactionLayer;
+  readonly domains: Domains;
+}
+
+/** Sends one; `done` hears the final status, or null when there was none to be had. */
+export function sendProbe(rooms: ProbeRooms, { uri }: PeerUri, done: (status: number | null) => void): void {
+  const { locator, transports } = rooms;
+  const place = locator.literal(uri);
+  if (place === null) return done(null);
+  const send = (places: Parameters<typeof flowToPlaces>[1]): void => {
+    const { flow } = flowToPlaces(transports, places, undefined, null);
+    if (flow === null || flow === "forbidden") done(null);
+    else sendOn(rooms, flow, uri.text, done);
+  };
+  if (place === "name") locator.lookUp(uri, send);
+  else send([place]);
+}
+
+function sendOn(
+  { dice, domains, layer }: ProbeRooms,
+  flow: Flow,
+  uri: string,
+  done: (status: number | null) => void,
+): void {
+  const branch = `z9hG4bKp${dice.token()}`;
+  const us = `sip:${domains.canonical}`;
+  const lines = [
+    `OPTIONS ${uri} SIP/2.0`,
+    viaText(flow, branch).trimEnd(),
+    "Max-Forwards: 70",
+    `From: <${us}>;tag=${dice.token()}`,
+    `To: <${uri}>`,
+    `Call-ID: ${dice.token()}${dice.token()}`,
+    "CSeq: 1 OPTIONS",
+    "Accept: application/sdp",
+    "Content-Length: 0",
+  ];
+  layer.send(Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), "OPTIONS", branch, flow, listener(done));
+}
+
+function listener(done: (status: number | null) => void): ClientUser {
+  return {
+    answered(_transaction, response: SipMessage) {
+      if (response.status >= 200) done(response.status);
+    },
+    timedOut: () => done(null),
+    transportFailed: () => done(null),
+  };
+}

@@ -1,0 +1,82 @@
+/**
+ * Rules between [[peer]], [[route]] and the names of users and groups, in the manner of rules.ts.
+ */
+import { parseNetwork } from "../base/networks.ts";
+import { canonicalAddress } from "./hosts.ts";
+import type { KeyPath } from "./key-path.ts";
+import { readCaller, readDestination } from "./route-forms.ts";
+
+/** The keys these rules look at; a mistaken value is undefined. */
+export interface PeersDraft {
+  readonly peer?:
+    | readonly (
+        | {
+            readonly name?: string | undefined;
+            readonly networks?: readonly (string | undefined)[] | undefined;
+          }
+        | undefined
+      )[]
+    | undefined;
+  readonly route?: readonly (RouteDraft | undefined)[] | undefined;
+}
+
+interface RouteDraft {
+  readonly name?: string | undefined;
+  readonly callers?: readonly (string | undefined)[] | undefined;
+  readonly to?: readonly (string | undefined)[] | undefined;
+}
+
+type Tell = (path: KeyPath, found: string | number, allowed: string) => void;
+
+/** Names of peers and of routes are told apart by nothing else. */
+export function peerAndRouteNamesOnce({ peer = [], route = [] }: PeersDraft, tell: Tell): void {
+  for (const [key, entries] of Object.entries({ peer, route })) {
+    const first = new Map<string, number>();
+    for (const [index, entry] of entries.entries()) {
+      const name = entry?.name;
+      if (name === undefined) continue;
+      const other = first.get(name);
+      if (other === undefined) first.set(name, index);
+      else
+        tell([key, index, "name"], JSON.stringify(name), `each name once: ${key}[${other}] has it already`);
+    }
+  }
+}
+
+/** A request comes from one peer; a network inside another peer's is fine, the smaller one counts. */
+export function peerNetworksOnce({ peer = [] }: PeersDraft, tell: Tell): void {
+  const first = new Map<string, number>();
+  for (const [index, entry] of peer.entries())
+    for (const [at, text] of (entry?.networks ?? []).entries()) {
+      const network = text === undefined ? null : parseNetwork(text);
+      if (network === null) continue;
+      const key = `${canonicalAddress(network.address)}/${network.prefix}`;
+      const other = first.get(key);
+      if (other === undefined) first.set(key, index);
+      else if (other !== index)
+        tell(
+          ["peer", index, "networks", at],
+          text!,
+          `each network for one peer: peer[${other}] has it already`,
+        );
+    }
+}
+
+/** What a route names is there. Users may also be in the data directory, so their names are not looked for. */
+export function routesNamePeersThatAre({ peer = [], route = [] }: PeersDraft, tell: Tell): void {
+  const names = new Set(peer.map((entry) => entry?.name));
+  const allowed = names.size === 0 ? "there is no [[peer]]" : `one of ${[...names].join(", ")}`;
+  for (const [index, entry] of route.entries()) {
+    for (const [at, text] of (entry?.to ?? []).entries()) {
+      const to = text === undefined ? null : readDestination(text);
+      if (to?.kind === "peer" && !names.has(to.peer)) tell(["route", index, "to", at], text!, allowed);
+    }
+    for (const [at, text] of (entry?.callers ?? []).entries()) {
+      const caller = text === undefined ? null : readCaller(text);
+      if (caller?.kind === "peer" && !names.has(caller.name))
+        tell(["route", index, "callers", at], text!, allowed);
+    }
+  }
+}
+
+export const PEER_RULES = [peerAndRouteNamesOnce, peerNetworksOnce, routesNamePeersThatAre] as const;
