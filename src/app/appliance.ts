@@ -13,7 +13,10 @@ import type { Log } from "../base/log.ts";
 import { Metrics } from "../base/metrics.ts";
 import { diffConfig, RESTART_KEYS } from "../config/diff.ts";
 import type { Config } from "../config/schema.ts";
-import { SystemResolver } from "../dns/system-resolver.ts";
+import { nodeFiles } from "../dns/node-files.ts";
+import { nodeSockets } from "../dns/node-sockets.ts";
+import { Resolver } from "../dns/resolver.ts";
+import { resolverOptions } from "../dns/resolver-options.ts";
 import type { Binding } from "../location/binding.ts";
 import { FORWARDS_MAX } from "../location/forwards.ts";
 import { StoreOpenError } from "../location/sqlite-errors.ts";
@@ -51,6 +54,7 @@ export class Appliance {
   readonly users: SqliteUserStore;
   readonly forwards: SqliteForwardStore;
   readonly transports: NetTransports;
+  readonly resolver: Resolver;
   readonly core: Core;
   config: Config;
   /** What it was started with: keys that need a restart still have these values. */
@@ -79,6 +83,10 @@ export class Appliance {
       broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
     };
     this.transports = new NetTransports({ clock, log, metrics, receiver });
+    this.resolver = new Resolver(
+      { clock, dice, log, metrics, sockets: nodeSockets, files: nodeFiles },
+      resolverOptions(config.dns),
+    );
     this.core = new Core({
       clock,
       dice,
@@ -88,7 +96,7 @@ export class Appliance {
       store: this.store,
       users: this.users,
       forwards: this.forwards,
-      resolver: new SystemResolver(),
+      resolver: this.resolver,
       tokenKey: secretKey(dataDir, "dialog", dice),
       config,
     });
@@ -133,6 +141,7 @@ export class Appliance {
     }
     this.config = next;
     this.users.setConfigUsers(configUsers(next));
+    if (changed.some((path) => path.startsWith("dns"))) this.resolver.configure(resolverOptions(next.dns));
     this.core.configure(next);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
     const late = this.#restartNeeded();
@@ -219,6 +228,8 @@ export class Appliance {
   async #close(): Promise<void> {
     await this.#api?.stop();
     this.core.close();
+    this.core.locator.close();
+    this.resolver.close();
     this.transports.close();
     this.store.close();
   }

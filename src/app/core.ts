@@ -11,8 +11,11 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { Networks } from "../base/networks.ts";
 import type { Config } from "../config/schema.ts";
-import type { Resolver } from "../dns/locate.ts";
-import { Locator } from "../dns/locate.ts";
+import { DeadTargets } from "../dns/dead-targets.ts";
+import type { LocatorOptions } from "../dns/locator.ts";
+import { Locator } from "../dns/locator.ts";
+import type { NameService } from "../dns/records.ts";
+import { locatorOptions } from "../dns/resolver-options.ts";
 import { Domains } from "../location/domains.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
@@ -50,7 +53,7 @@ export interface CoreParts {
   readonly store: LocationStore;
   readonly users: UserStore;
   readonly forwards: ForwardStore;
-  readonly resolver: Resolver;
+  readonly resolver: NameService;
   /** 32 secret bytes for dialog tokens, the same after a restart. */
   readonly tokenKey: Uint8Array;
   readonly config: Config;
@@ -61,6 +64,9 @@ export class Core implements TransactionUser {
   readonly receiver: Receiver;
   readonly layer: TransactionLayer;
   readonly domains = new Domains();
+  readonly locator: Locator;
+  /** Places that failed lately. */
+  readonly deadTargets: DeadTargets;
   readonly trunks: AppTrunks;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
@@ -109,10 +115,14 @@ export class Core implements TransactionUser {
     const tokens = new RouteTokens(parts.tokenKey);
     const { store } = parts;
     const { domains } = this;
-    const locator = new Locator(parts.resolver, metrics);
+    this.deadTargets = new DeadTargets(clock, metrics, config.dns.dead_target_s * 1000);
+    this.locator = new Locator(
+      { clock, dice, metrics, names: parts.resolver, dead: this.deadTargets },
+      this.#locatorOptions(),
+    );
     const sender = new Sender({
       transports,
-      locator,
+      locator: this.locator,
       tokens,
       edits,
       isTrusted: (address) => this.#rooms.trusted.has(address),
@@ -121,6 +131,7 @@ export class Core implements TransactionUser {
       dice,
       metrics,
       trunks: this.trunks,
+      deadTargets: this.deadTargets,
       transports,
       layer: this.layer,
       sender,
@@ -154,7 +165,7 @@ export class Core implements TransactionUser {
       sosUri: () => this.#directory.sosUri(this.domains.canonical),
       draining: false,
     };
-    const probing = { dice, transports, locator, layer: this.layer, domains };
+    const probing = { dice, transports, locator: this.locator, layer: this.layer, domains };
     this.#prober = new Prober({
       clock,
       dice,
@@ -181,6 +192,7 @@ export class Core implements TransactionUser {
     this.trunks.configure(config);
     this.#prober.configure();
     registrar.limits = config.registrar;
+    this.deadTargets.dead_ms = config.dns.dead_target_s * 1000;
     this.#rooms.trusted = new Networks(config.auth.trusted_networks);
     this.#rooms.emergencyNetworks = new Networks(config.emergency.networks);
     this.#rooms.acceptForeignCallers = config.calls.accept_foreign_callers;
@@ -194,6 +206,14 @@ export class Core implements TransactionUser {
     if (endpoints === this.#endpoints) return;
     this.#endpoints = endpoints;
     this.domains.configure(this.#config.domains, endpoints);
+    this.locator.options = this.#locatorOptions();
+  }
+
+  #locatorOptions(): LocatorOptions {
+    return locatorOptions(
+      this.#config.dns,
+      this.#endpoints.map(({ transport }) => transport),
+    );
   }
 
   /** Every name and address we answer for now, the main name first. */

@@ -3,7 +3,7 @@
  */
 import type { Dice } from "../base/dice.ts";
 import type { Flow, Transports } from "../base/flow.ts";
-import type { Locator } from "../dns/locate.ts";
+import type { Locator } from "../dns/locator.ts";
 import type { Domains } from "../location/domains.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { PeerUri } from "../peers/peer.ts";

@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { isHost } from "./hosts.ts";
 import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
+import { dns } from "./keys-dns.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
 import { peer } from "./keys-peers.ts";
 import { route } from "./keys-routes.ts";
@@ -81,6 +82,7 @@ export const ConfigSchema = v.strictObject({
   emergency: v.optional(emergency, {}),
   peer: v.optional(peer, []),
   route: v.optional(route, []),
+  dns: v.optional(dns, {}),
   log: v.optional(log, {}),
   timers: v.optional(timers, {}),
   limits: v.optional(limits, {}),

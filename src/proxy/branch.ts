@@ -5,7 +5,7 @@
 import type { Flow } from "../base/flow.ts";
 import type { TimerOwner, Timer as WheelTimer } from "../base/timers.ts";
 import { Timer } from "../base/timers.ts";
-import type { Place } from "../dns/locate.ts";
+import type { Place } from "../dns/place.ts";
 import { cancelFor } from "../message/derive.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { ClientTransaction, ClientUser } from "../transaction/client-transaction.ts";
@@ -55,6 +55,8 @@ export class Branch implements ClientUser, TimerOwner {
   /** Places to try when this one leads nowhere; its target's other flows are others still. */
   ways: readonly Place[] = NO_PLACES;
   method = "";
+  /** The flow its copy left on; null: none did. */
+  flow: Flow | null = null;
   /** Its final result; null while it runs. */
   final: Final | null = null;
   /** Whether a 2xx came. */
@@ -98,6 +100,7 @@ export class Branch implements ClientUser, TimerOwner {
   send(bytes: Buffer, method: string, branch: string, flow: Flow, rest: readonly Place[]): void {
     if (this.final !== null) return;
     this.ways = rest;
+    this.flow = flow;
     if (rest.length > 0 || this.target.spares.length > 0 || this.target.hop !== null) {
       this.#timer ??= new Timer(this);
       this.#wait(this.#timers.failover_ms);

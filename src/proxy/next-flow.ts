@@ -4,7 +4,7 @@
  */
 import { ipFamily } from "../base/address.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
-import type { Place } from "../dns/locate.ts";
+import type { Place } from "../dns/place.ts";
 import type { Binding } from "../location/binding.ts";
 import type { SipUri } from "../message/uri.ts";
 import { isPrivate } from "../nat/private-address.ts";

@@ -6,7 +6,8 @@
 import type { Dice } from "../base/dice.ts";
 import type { Flow, Transports } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
-import type { Place } from "../dns/locate.ts";
+import type { DeadTargets } from "../dns/dead-targets.ts";
+import type { Place } from "../dns/place.ts";
 import type { Binding } from "../location/binding.ts";
 import type { Domains } from "../location/domains.ts";
 import type { LocationStore } from "../location/store.ts";
@@ -44,6 +45,7 @@ export interface ProxyOptions {
   readonly edits: Edits;
   readonly directory: Directory;
   readonly trunks: Trunks;
+  readonly deadTargets: DeadTargets;
   /** Answers a request with a refusal. */
   readonly refuse: (transaction: ServerTransaction, refusal: Refusal) => void;
   readonly rules: ProxyRules;
@@ -152,8 +154,18 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   branchEnded(branch: Branch, final: Final): void {
-    const { hop } = branch.target;
-    if (hop !== null) tellHop(hop, branch, final);
+    const { flow, target } = branch;
+    if (target.hop !== null) tellHop(target.hop, branch, final);
+    if (flow !== null && target.binding === null) this.#remember(flow, final);
+  }
+
+  /** Places that failed are tried last for a while (RFC 3263 §4.3). */
+  #remember({ transport, remoteAddress: address, remotePort: port }: Flow, final: Final): void {
+    const { deadTargets } = this.#options;
+    const place = { transport, address, port };
+    if (final.outcome === "unreachable" && (final.response === null || final.status === 503))
+      deadTargets.failed(place, final.reason);
+    else if (final.response !== null) deadTargets.alive(place);
   }
 
   branchAccepted(branch: Branch, response: SipMessage): void {

@@ -2,7 +2,8 @@
  * The way out: which flow a copy leaves on, and the copy itself (RFC 3261 §16.6 steps 6 and 7).
  */
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
-import type { Locator, Place } from "../dns/locate.ts";
+import type { Locator } from "../dns/locator.ts";
+import type { Place } from "../dns/place.ts";
 import type { Edits } from "../message/edits.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";

@@ -2,7 +2,7 @@
  * Targets of a request (RFC 3261 §16.5): where one copy each may go; and the contacts of an
  * address-of-record as such, in the order in which they are tried.
  */
-import type { Place } from "../dns/locate.ts";
+import type { Place } from "../dns/place.ts";
 import type { Binding } from "../location/binding.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipUri } from "../message/uri.ts";

@@ -209,7 +209,9 @@ describe("time limits of a call", () => {
 
   test("TM-13 it counts from the start: a name that is never looked up holds no call", () => {
     const never = () => new Promise<never>(() => {});
-    const world = lab("[timers]\nno_reply_s = 5\n", { resolver: { addresses: never, services: never } });
+    const world = lab("[timers]\nno_reply_s = 5\n[dns]\nlookup_ms = 30000\n", {
+      resolver: { addresses: never, services: never },
+    });
     const alice = new Phone(world, "alice", "198.51.100.7");
     const sent = alice.request("INVITE", "sip:bob@no-such-host.test");
     world.run(5_100);

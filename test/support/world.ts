@@ -9,12 +9,13 @@ import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
-import type { Resolver } from "../../src/dns/locate.ts";
 import { MemoryForwardStore } from "../../src/location/memory-forwards.ts";
 import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import { Scanner } from "../../src/message/scan.ts";
 import type { SipMessage } from "../../src/message/sip-message.ts";
+import type { PromisedNames } from "../dns/promised-names.ts";
+import { promisedNames } from "../dns/promised-names.ts";
 import { SeededDice } from "./seeded-dice.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 import type { NetworkOptions } from "./virtual-network.ts";
@@ -28,10 +29,10 @@ export interface WorldOptions {
   readonly network?: NetworkOptions;
   /** TOML put behind the world's own lines. */
   readonly toml?: string;
-  readonly resolver?: Resolver;
+  readonly resolver?: PromisedNames;
 }
 
-const NO_NAMES: Resolver = { addresses: async () => [], services: async () => [] };
+const NO_NAMES: PromisedNames = { addresses: async () => [], services: async () => [] };
 
 /** A config as if read from a file; a mistake in it fails the test. */
 export function configOf(toml: string): Config {
@@ -80,7 +81,7 @@ export class World {
       store: this.store,
       users: this.users,
       forwards: this.forwards,
-      resolver: options.resolver ?? NO_NAMES,
+      resolver: promisedNames(options.resolver ?? NO_NAMES),
       tokenKey: this.dice.bytes(32),
       config,
     });

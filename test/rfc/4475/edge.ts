@@ -1,15 +1,15 @@
 /** An appliance with a trusted sender in front of it and reachable neighbours behind it. */
 import type { Flow } from "../../../src/base/flow.ts";
-import type { Resolver } from "../../../src/dns/locate.ts";
 import { FramingFault, StreamFramer } from "../../../src/message/framing.ts";
 import type { SipMessage } from "../../../src/message/sip-message.ts";
+import type { PromisedNames } from "../../dns/promised-names.ts";
 import type { Host } from "../../support/world.ts";
 import { World } from "../../support/world.ts";
 
 export const SENDER = "203.0.113.9";
 /** Where every name leads. */
 const NEIGHBOUR = "198.51.100.7";
-const EVERY_NAME: Resolver = { addresses: async () => [NEIGHBOUR], services: async () => [] };
+const EVERY_NAME: PromisedNames = { addresses: async () => [NEIGHBOUR], services: async () => [] };
 /** The next hop that a Route of mpart01 names. */
 const STRICT_ROUTER = { address: "127.0.0.1", port: 5080 };
 /** Ports to which answers go by the sent-by of messages that ask for no rport. */
