@@ -2,7 +2,7 @@
  * A baresip phone without a sound card: it plays a tone from a file, records what it hears, and takes
  * commands over its control port.
  */
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createConnection, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,9 @@ import { makeTone } from "./tone.ts";
 
 const MODULES_DIRS = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
 const RTP_PORTS = 20;
+const WAV_BYTES_PER_S = 16_000;
+const TRACE_BEGINS = "\x1b[36;1m#\n";
+const TRACE_ENDS = "\x1b[;m";
 
 export interface BaresipOptions {
   readonly name: string;
@@ -24,6 +27,10 @@ export interface BaresipOptions {
   readonly tone_hz: number;
   /** First of its RTP ports. */
   readonly rtp_port: number;
+  /** Whether it takes calls by itself; else it rings. True when absent. */
+  readonly answers?: boolean;
+  /** `host:port` of the proxy its requests go through, by a Route of its own (RFC 3261 §8.1.2). */
+  readonly outbound?: string;
 }
 
 interface Event {
@@ -32,13 +39,18 @@ interface Event {
 }
 
 export class Baresip {
+  readonly options: BaresipOptions;
   readonly #dir: string;
   readonly #program: Program;
   readonly #control: Socket;
   readonly #events: Event[] = [];
+  #commanded = false;
   #unread = "";
+  /** What it had said when the chapter began. */
+  #before = "";
 
-  private constructor(dir: string, program: Program, control: Socket) {
+  private constructor(options: BaresipOptions, dir: string, program: Program, control: Socket) {
+    this.options = options;
     this.#dir = dir;
     this.#program = program;
     this.#control = control;
@@ -47,7 +59,7 @@ export class Baresip {
     control.on("error", () => {}); // its end is seen by the program's
   }
 
-  /** Starts it and waits until it is registered. */
+  /** Starts it and waits until it is registered and takes commands. */
   static async start(options: BaresipOptions): Promise<Baresip> {
     const dir = mkdtempSync(join(tmpdir(), "sipedge-baresip-"));
     const [sip, control] = [await freePort(options.address), await freePort(options.address)];
@@ -58,8 +70,10 @@ export class Baresip {
     const program = new Program(["baresip", "-s", "-f", dir]);
     try {
       await program.says(/baresip is ready/);
-      const phone = new Baresip(dir, program, createConnection(control, options.address));
+      const phone = new Baresip(options, dir, program, createConnection(control, options.address));
       await program.says(/200 OK \(/);
+      phone.command("reginfo");
+      await eventually("its control port to answer", () => phone.#commanded);
       return phone;
     } catch (error) {
       await program.stop();
@@ -75,6 +89,23 @@ export class Baresip {
     this.#command("hangup", "");
   }
 
+  /** A command of its menu, like `hold` or `transfer`. */
+  command(command: string, params = ""): void {
+    this.#command(command, params);
+  }
+
+  /** Begins a new chapter, between two calls: earlier events, messages and recordings no longer count. */
+  forget(): void {
+    this.#events.length = 0;
+    this.#before = this.#program.output;
+    for (const file of this.#wavs()) rmSync(join(this.#dir, file));
+  }
+
+  /** The types of the events there were. */
+  get events(): readonly string[] {
+    return this.#events.map(({ type }) => type);
+  }
+
   /** Waits for an event like CALL_ESTABLISHED. */
   async event(type: string, within_ms = 15_000): Promise<Event> {
     return eventually(
@@ -84,22 +115,64 @@ export class Baresip {
     );
   }
 
-  /** The recording of what it heard, once the call is over. */
+  /** The recording of what it heard, which grows while the call lasts. */
   heard(): string {
-    const file = readdirSync(this.#dir).find((name) => name.endsWith("-dec.wav"));
+    const file = this.#wavs()[0];
     if (file === undefined) throw new Error(`no recording:\n${this.#program.output}`);
     return join(this.#dir, file);
   }
 
+  /** How much it has heard so far in the running call. */
+  get heard_s(): number {
+    const file = this.#wavs()[0];
+    return file === undefined ? 0 : statSync(join(this.#dir, file)).size / WAV_BYTES_PER_S;
+  }
+
   /** Everything it said, its SIP messages included. */
   get output(): string {
-    return this.#program.output;
+    const { output } = this.#program;
+    return output.startsWith(this.#before) ? output.slice(this.#before.length) : output;
+  }
+
+  /** Waits until it says or is told something. */
+  says(pattern: RegExp, within_ms = 15_000): Promise<RegExpExecArray> {
+    return eventually(
+      () => `${pattern}; it said:\n${this.output}`,
+      () => pattern.exec(this.output),
+      within_ms,
+    );
+  }
+
+  /** The SIP messages it got whose start line fits. */
+  received(startLine: RegExp): readonly string[] {
+    return this.#traced(startLine, (way) => way.includes(`-> ${this.options.address}:`));
+  }
+
+  /** The same of those it sent. */
+  sent(startLine: RegExp): readonly string[] {
+    return this.#traced(
+      startLine,
+      (way) => way.includes(` ${this.options.address}:`) && !way.includes(`-> ${this.options.address}:`),
+    );
   }
 
   async stop(): Promise<void> {
     this.#control.destroy();
     await this.#program.stop();
     rmSync(this.#dir, { recursive: true, force: true });
+  }
+
+  /** The messages of its `-s` trace: `UDP from -> to`, the message, between two colour changes. */
+  #traced(startLine: RegExp, direction: (way: string) => boolean): string[] {
+    const parts = this.output.replaceAll("\r", "").split(TRACE_BEGINS).slice(1);
+    return parts.flatMap((part) => {
+      const [way = "", ...lines] = part.split(TRACE_ENDS, 1)[0]!.split("\n");
+      return direction(way) && startLine.test(lines[0] ?? "") ? [lines.join("\n")] : [];
+    });
+  }
+
+  #wavs(): string[] {
+    return readdirSync(this.#dir).filter((name) => name.endsWith("-dec.wav"));
   }
 
   #command(command: string, params: string): void {
@@ -114,8 +187,12 @@ export class Baresip {
       const head = /^(\d{1,6}):/.exec(this.#unread);
       const end = head === null ? 0 : head[0].length + Number(head[1]);
       if (head === null || this.#unread.length <= end) return;
-      const json = JSON.parse(this.#unread.slice(head[0].length, end)) as Event & { event?: boolean };
+      const json = JSON.parse(this.#unread.slice(head[0].length, end)) as Event & {
+        event?: boolean;
+        response?: boolean;
+      };
       if (json.event) this.#events.push(json);
+      if (json.response) this.#commanded = true;
       this.#unread = this.#unread.slice(end + 1);
     }
   }
@@ -146,7 +223,16 @@ function readdirSafe(dir: string): string[] {
   }
 }
 
-function accountOf({ name, password, registrar, transport }: BaresipOptions): string {
-  const uri = `<sip:${name}@${registrar};transport=${transport}>`;
-  return `${uri};auth_user=${name};auth_pass=${password};answermode=auto;regint=600;audio_codecs=pcmu\n`;
+function accountOf(options: BaresipOptions): string {
+  const { name, password, registrar, transport, answers = true, outbound } = options;
+  const params = [
+    `<sip:${name}@${registrar};transport=${transport}>`,
+    `auth_user=${name}`,
+    `auth_pass=${password}`,
+    `answermode=${answers ? "auto" : "manual"}`,
+    ...(outbound === undefined ? [] : [`outbound="sip:${outbound};transport=${transport}"`]),
+    "regint=600",
+    "audio_codecs=pcmu",
+  ];
+  return `${params.join(";")}\n`;
 }

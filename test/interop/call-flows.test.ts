@@ -4,8 +4,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Edge, hasIPv6 } from "../support/edge.ts";
 import { missing } from "../support/process.ts";
-import type { Sipp } from "./sipp.ts";
-import { headers } from "./sipp.ts";
+import { headers, Sipp, sipp } from "./sipp.ts";
 import type { Played, Story } from "./sipp-stories.ts";
 import { Stories, storyAccounts } from "./sipp-stories.ts";
 
@@ -50,6 +49,19 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
     if (edge !== undefined) expect(await edge.stop()).toBe(0);
   });
 
+  test.concurrent("FLOW-06 RFC 3665 §3.1 for reference: the same two phones without us", async () => {
+    const callee = await Sipp.start({ scenario: "callee-is-hung-up", address: "127.0.0.13" });
+    try {
+      const target = `${callee.address}:${callee.port}`;
+      const place = { address: "127.0.0.14", user: "anybody", home: EDGE };
+      await sipp({ scenario: "foreign-caller-hangs-up", target, ...place, keys: { peer: `bob@${target}` } });
+      await callee.succeeds();
+      expect(headers(callee.received(/^INVITE /)[0]!, "Via")).toHaveLength(1);
+    } finally {
+      await callee.stop();
+    }
+  });
+
   describe("RFC 3665 §3.2 call set-up and hang-up through Record-Route", () => {
     test.concurrent("the caller hangs up: 100 calls at 20 a second", async () => {
       const { callees } = await stories.play({
@@ -78,24 +90,27 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
   });
 
   describe("RFC 3665 §3.8 to §3.11 calls that come to nothing", () => {
-    test.concurrent("§3.8 unanswered: CANCEL reaches the phone, the caller gets 487", async () => {
+    test.concurrent("FLOW-13, SIP-14 RFC 3665 §3.8 unanswered: CANCEL reaches the phone, the caller gets 487", async () => {
       const { callees } = await play("caller-cancels", "callee-is-cancelled");
       const [invite, cancel] = [callees[0]!.received(/^INVITE /)[0]!, callees[0]!.received(/^CANCEL /)[0]!];
       expect(headers(cancel, "Via")).toEqual([headers(invite, "Via")[0]!]); // §9.1: the one Via of the INVITE
     });
 
-    const refusals = [
-      { title: "§3.9 busy", callee: "callee-is-busy", status: 486 },
-      { title: "§3.11 temporarily unavailable", callee: "callee-is-unavailable", status: 480 },
-    ];
-    for (const { title, callee, status } of refusals)
-      test.concurrent(`${title}: ${status}`, async () => {
-        const { caller, callees } = await play("caller-is-refused", callee);
-        expect(finals(caller)).toEqual([407, status]);
-        expect(callees[0]!.received(/^ACK /)).not.toHaveLength(0); // hop by hop (§17.1.1.3)
-      });
+    test.concurrent("FLOW-14 RFC 3665 §3.9 busy: 486, the ACKs hop by hop", () =>
+      refusedBy("callee-is-busy", 486));
+    test.concurrent("FLOW-16 RFC 3665 §3.11 temporarily unavailable: 180, then the phone's 480", async () => {
+      const caller = await refusedBy("callee-is-unavailable", 480);
+      expect(caller.received(/^SIP\/2\.0 180 /)).toHaveLength(1);
+    });
 
-    test.concurrent("§3.10 no response from the phone: 408 after 64 T1", async () => {
+    async function refusedBy(scenario: string, status: number): Promise<Sipp> {
+      const { caller, callees } = await play("caller-is-refused", scenario);
+      expect(finals(caller)).toEqual([407, status]);
+      expect(callees[0]!.received(/^ACK /)).not.toHaveLength(0); // ours, §17.1.1.3
+      return caller;
+    }
+
+    test.concurrent("FLOW-15 RFC 3665 §3.10 no response from the phone: 408 after 64 T1", async () => {
       const { caller, callees } = await play("caller-is-refused", {
         scenario: "callee-says-nothing",
         pause_ms: 7000,
@@ -104,7 +119,7 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
       expect(callees[0]!.received(/^INVITE /).length).toBeGreaterThan(4); // repeated as §17.1.1.2 says
     });
 
-    test.concurrent("§3.11 nobody registered: 480", async () => {
+    test.concurrent("FLOW-15 RFC 3665 §3.11 nobody registered: 480", async () => {
       const { caller } = await stories.play({ caller: { scenario: "caller-is-refused" }, callees: [] });
       expect(finals(caller)).toEqual([407, 480]);
     });
@@ -126,10 +141,10 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
   });
 
   describe("offers and answers", () => {
-    test.concurrent("RFC 3665 §3.6 late offer: the answer travels in the ACK", () =>
+    test.concurrent("FLOW-11 RFC 3665 §3.6 late offer: the answer travels in the ACK", () =>
       play("caller-late-offer", "callee-late-offer").then(({ callees }) => expectProxied(callees[0]!)));
 
-    test.concurrent("RFC 3665 §3.7 re-INVITE: hold and back", async () => {
+    test.concurrent("SVC-01 RFC 5359 §2.1 hold and back, by re-INVITE", async () => {
       const { callees } = await play("caller-holds", "callee-is-held");
       const [first, ...later] = callees[0]!.received(/^INVITE /);
       expect(headers(first!, "Record-Route")).toHaveLength(1);
@@ -137,32 +152,32 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
       for (const invite of later) expect(headers(invite, "Route")).toEqual([]);
     });
 
-    test.concurrent("RFC 3262 a reliable 183 and its PRACK", async () => {
+    test.concurrent("SIP-17, SIP-26 RFC 3262 a reliable 183 and its PRACK", async () => {
       const { callees } = await play("caller-pracks", "callee-is-pracked");
       expect(callees[0]!.received(/^PRACK /)).toHaveLength(1);
     });
   });
 
   describe("requests inside and outside of dialogs", () => {
-    test.concurrent("UPDATE, INFO, REFER and its NOTIFY inside a call", async () => {
+    test.concurrent("SIP-30, SIP-31, SIP-33 UPDATE, INFO, REFER and its NOTIFY inside a call", async () => {
       const { caller, callees } = await play("caller-in-dialog", "callee-in-dialog");
       for (const method of ["UPDATE", "INFO", "REFER", "BYE"])
         expect(callees[0]!.received(new RegExp(`^${method} `))).toHaveLength(1);
       expect(caller.received(/^NOTIFY /)).toHaveLength(1);
     });
 
-    test.concurrent("RFC 3428 MESSAGE: the text arrives as it was sent", async () => {
+    test.concurrent("SIP-32 RFC 3428 MESSAGE: the text arrives as it was sent", async () => {
       const { callees } = await play("caller-messages", "callee-is-messaged");
       expect(callees[0]!.received(/^MESSAGE /)[0]).toContain("\n\nWatson, come here.");
     });
 
-    test.concurrent("RFC 6665 SUBSCRIBE, NOTIFY in its dialog, and the end of it", async () => {
+    test.concurrent("SIP-27, SIP-28 RFC 6665 SUBSCRIBE, NOTIFY in its dialog, and the end of it", async () => {
       const { caller } = await play("caller-subscribes", "callee-notifies");
       expect(caller.received(/^NOTIFY /)).toHaveLength(2);
     });
   });
 
-  test.concurrent("RFC 3261 §16.7 three phones ring, one answers, the others are cancelled", async () => {
+  test.concurrent("SRV-10 RFC 3261 §16.7 three phones ring, one answers, the others are cancelled", async () => {
     const { caller, callees } = await stories.play({
       caller: { scenario: "caller-hangs-up" },
       callees: [
@@ -176,7 +191,7 @@ describe.skipIf(absent)("interop: RFC 3665 call flows with sipp", () => {
     expect(callees.map((phone) => phone.received(/^BYE /).length)).toEqual([0, 1, 0]);
   });
 
-  describe("transports", () => {
+  describe("SIP-03 transports", () => {
     const calls = 5;
     test.concurrent("TCP to TCP, the caller hangs up", () => between("t1", "t1", "caller"));
     test.concurrent("TCP to TCP, the callee hangs up", () => between("t1", "t1", "callee"));

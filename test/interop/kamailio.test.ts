@@ -3,12 +3,10 @@
  * both sides.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { Edge, freePort } from "../support/edge.ts";
-import { missing, Program } from "../support/process.ts";
-import { headers, listening, Sipp, sipp } from "./sipp.ts";
+import { missing } from "../support/process.ts";
+import { Kamailio } from "./kamailio.ts";
+import { headers, Sipp, sipp } from "./sipp.ts";
 
 setDefaultTimeout(60_000);
 
@@ -30,15 +28,14 @@ password = "${PASSWORD}"`;
 
 describe.skipIf(absent)("interop: RFC 3665 §3.2 two proxies, the other one Kamailio", () => {
   let edge: Edge;
-  let neighbour: { program: Program; hostPort: string; dir: string };
+  let neighbour: Kamailio;
 
   beforeAll(async () => {
     edge = await Edge.start({ addresses: [EDGE], toml: toml(true) });
-    neighbour = await startKamailio();
+    neighbour = await Kamailio.start(NEIGHBOUR);
   });
   afterAll(async () => {
-    await neighbour?.program.stop();
-    if (neighbour !== undefined) rmSync(neighbour.dir, { recursive: true, force: true });
+    await neighbour?.stop();
     if (edge !== undefined) expect(await edge.stop()).toBe(0);
   });
 
@@ -89,7 +86,7 @@ describe.skipIf(absent)("interop: RFC 3665 §3.2 two proxies, the other one Kama
     }
   }
 
-  test("outwards, the caller hangs up: ACK and BYE pass both proxies", async () => {
+  test("FLOW-07 outwards, the caller hangs up: ACK and BYE pass both proxies", async () => {
     const phone = await outwards("caller-hangs-up", "callee-is-hung-up");
     const invite = phone.received(/^INVITE /)[0]!;
     expect(headers(invite, "Record-Route")).toHaveLength(2);
@@ -123,7 +120,7 @@ describe.skipIf(absent)("interop: RFC 3665 §3.2 two proxies, the other one Kama
     }
   });
 
-  describe("no relaying to third parties", () => {
+  describe("SRV-07 no relaying to third parties", () => {
     test("through Kamailio, by a Route that names us", async () => {
       const port = await freePort(STRANGER);
       const route = `<sip:${neighbour.hostPort};lr>, <sip:${edge.hostPort};lr>`;
@@ -161,19 +158,4 @@ function registerAlice(edge: Edge, phone: Sipp): Promise<Sipp> {
     password: PASSWORD,
     keys: { contact: `<${phone.contact("alice")}>`, expires: "600" },
   });
-}
-
-async function startKamailio(): Promise<{ program: Program; hostPort: string; dir: string }> {
-  const port = await freePort(NEIGHBOUR);
-  const dir = mkdtempSync(join(tmpdir(), "sipedge-kamailio-"));
-  const config = join(import.meta.dir, "kamailio", "kamailio.cfg");
-  const place = ["-l", `udp:${NEIGHBOUR}:${port}`, "-Y", dir, "-P", join(dir, "pid"), "-w", dir];
-  const program = new Program(["kamailio", "-f", config, "-DD", "-E", "-m", "32", "-M", "4", ...place]);
-  try {
-    await listening("udp", port);
-  } catch (error) {
-    await program.stop();
-    throw error;
-  }
-  return { program, hostPort: `${NEIGHBOUR}:${port}`, dir };
 }

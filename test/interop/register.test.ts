@@ -51,14 +51,14 @@ describe.skipIf(absent)("interop: RFC 3665 §2 registration with sipp", () => {
     return registrations.map(({ contact }) => contact).sort();
   }
 
-  test.concurrent("§2.1 new registration with a password", async () => {
+  test.concurrent("FLOW-01 RFC 3665 §2.1 new registration with a password", async () => {
     expect(await register("new", "<sip:new@192.0.2.1:5062>")).toEqual([
       "<sip:new@192.0.2.1:5062>;expires=600",
     ]);
     expect(await registered("new")).toEqual(["sip:new@192.0.2.1:5062"]);
   });
 
-  test.concurrent("§2.2 a second contact joins the first", async () => {
+  test.concurrent("FLOW-02 RFC 3665 §2.2 a second contact joins the first", async () => {
     await register("update", "<sip:update@192.0.2.1:5062>");
     const contacts = await register("update", "<sip:update@192.0.2.2:5062>;q=0.5");
     expect(contacts).toHaveLength(2);
@@ -66,19 +66,19 @@ describe.skipIf(absent)("interop: RFC 3665 §2 registration with sipp", () => {
     expect(await registered("update")).toEqual(["sip:update@192.0.2.1:5062", "sip:update@192.0.2.2:5062"]);
   });
 
-  test.concurrent("§2.3 a query lists the contacts and changes nothing", async () => {
+  test.concurrent("FLOW-03 RFC 3665 §2.3 a query lists the contacts and changes nothing", async () => {
     await register("query", "<sip:query@192.0.2.1:5062>, <sip:query@192.0.2.2:5062>");
     expect(await contactsAfter("query", "register-query")).toHaveLength(2);
     expect(await registered("query")).toHaveLength(2);
   });
 
-  test.concurrent("§2.4 Contact: * ends all of them", async () => {
+  test.concurrent("FLOW-04 RFC 3665 §2.4 Contact: * ends all of them", async () => {
     await register("cancel", "<sip:cancel@192.0.2.1:5062>, <sip:cancel@192.0.2.2:5062>");
     expect(await contactsAfter("cancel", "register-remove-all")).toEqual([]);
     expect(await registered("cancel")).toEqual([]);
   });
 
-  test.concurrent("§2.5 a wrong password is challenged again, and nothing is registered", async () => {
+  test.concurrent("FLOW-05 RFC 3665 §2.5 a wrong password is challenged again, and nothing is registered", async () => {
     const keys = { contact: "<sip:wrong@192.0.2.1:5062>", expires: "600" };
     await contactsAfter("wrong", "register-wrong-password", { password: "something else", keys });
     expect(await registered("wrong")).toEqual([]);

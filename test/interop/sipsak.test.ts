@@ -41,20 +41,20 @@ describe.skipIf(absent)("interop: sipsak", () => {
   }
 
   for (const transport of ["udp", "tcp"])
-    test(`OPTIONS to the appliance over ${transport}: 200, with what it can do`, async () => {
+    test(`SRV-03, SIP-25 OPTIONS to the appliance over ${transport}: 200, with what it can do`, async () => {
       const { code, output } = await sipsak("-E", transport, "-s", `sip:${EDGE}`);
       expect(output).toContain("SIP/2.0 200 OK");
       expect(output).toMatch(/^Allow: .*INVITE.*REGISTER/m);
       expect(code).toBe(0);
     });
 
-  test("Max-Forwards: 0 to somebody else: 483", async () => {
+  test("SIP-06 Max-Forwards: 0 to somebody else: 483", async () => {
     const { code, output } = await sipsak("-m", "0", "-s", `sip:bob@${EDGE}`);
     expect(output).toContain("SIP/2.0 483 Too Many Hops");
     expect(code).toBe(1);
   });
 
-  test("trace route (-T): 483 from us for the first hop, then the answer to a stranger", async () => {
+  test("SIP-06 trace route (-T): 483 from us for the first hop, then the answer to a stranger", async () => {
     const { output } = await sipsak("-T", "-s", `sip:bob@${EDGE}`);
     expect(output).toMatch(
       /Max-Forwards set to 0\n[\s\S]*483 Too Many Hops\n[\s\S]*Max-Forwards set to 1\n[\s\S]*403/,
@@ -66,7 +66,7 @@ describe.skipIf(absent)("interop: sipsak", () => {
     expect((await sipsak("-s", `sip:${EDGE}`)).code).toBe(0);
   });
 
-  test("registration mode (-U) with a password", async () => {
+  test("FLOW-01 registration mode (-U) with a password", async () => {
     const alice = ["-U", "-u", "alice", "-a", PASSWORD, "-s", `sip:alice@${EDGE}`];
     const { code, output } = await sipsak(...alice, "-C", "sip:alice@192.0.2.7:5062", "-x", "300");
     expect(output).toContain("All usrloc tests completed successful.");
@@ -76,7 +76,7 @@ describe.skipIf(absent)("interop: sipsak", () => {
     expect(registrations.map(({ contact }) => contact)).toEqual(["sip:alice@192.0.2.7:5062"]);
   });
 
-  test("a wrong password registers nobody", async () => {
+  test("FLOW-05 a wrong password registers nobody", async () => {
     const { code } = await sipsak("-U", "-u", "bob", "-a", "wrong", "-s", `sip:bob@${EDGE}`, "-x", "300");
     expect(code).not.toBe(0);
     expect(await edge.get("/v1/registrations?user=bob")).toMatchObject({ registrations: [] });
