@@ -3,6 +3,7 @@
  */
 import type * as v from "valibot";
 import type { Caller } from "./access.ts";
+import { dnsView, flushDns } from "./dns-view.ts";
 import type { ApiFailure } from "./failure.ts";
 import { deleteForwarding, forwardsView, putForwarding, userForwarding } from "./forwarding.ts";
 import { METRICS_TYPE, metricsText } from "./prometheus.ts";
@@ -151,6 +152,18 @@ export const ROUTES: readonly Route[] = [
     failures: [400],
     reply: (sources, { limit = LIMIT_DEFAULT }) => peersView(sources, limit),
   }),
+  json("/v1/dns", "Dns", {
+    summary: "What name service has told: answers kept, servers, places that could not be reached",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => dnsView(sources, limit),
+  }),
+  change("delete", "/v1/dns", "Dns", {
+    summary: "Forgets every answer of name service",
+    body: null,
+    failures: [],
+    reply: (sources, _parameter, _none, { address }) => flushDns(sources, LIMIT_DEFAULT, address),
+  }),
   json("/v1/users", "Users", {
     summary: "Who may register; no secrets",
     query: PageQuery,
@@ -235,7 +248,7 @@ function change<N extends SchemaName, B extends BodyName | null>(
   name: N,
   route: {
     readonly summary: string;
-    readonly parameter: string;
+    readonly parameter?: string;
     readonly body: B;
     readonly failures: readonly number[];
     reply(
@@ -250,7 +263,7 @@ function change<N extends SchemaName, B extends BodyName | null>(
     method,
     path,
     summary: route.summary,
-    parameter: route.parameter,
+    ...(route.parameter === undefined ? {} : { parameter: route.parameter }),
     query: null,
     body: route.body,
     answers: { 200: name },

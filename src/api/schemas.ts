@@ -10,6 +10,7 @@ import {
   NO_ANSWER_AFTER_S_MIN,
 } from "../location/forwards.ts";
 import { amount, count, text, time, yes } from "./kinds.ts";
+import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
 
 const Transport = v.picklist(["udp", "tcp", "tls", "ws", "wss"]);
@@ -257,6 +258,10 @@ export const SCHEMAS = {
   Transactions,
   Connection,
   Flows,
+  DnsServer,
+  DnsRecord,
+  DeadTarget,
+  Dns,
   PeerUri,
   Peer,
   Peers,

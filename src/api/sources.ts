@@ -6,6 +6,8 @@ import type { Clock } from "../base/clock.ts";
 import type { LocalEndpoint } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { DeadTarget } from "../dns/dead-targets.ts";
+import type { ResolverSnapshot } from "../dns/resolver.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
@@ -49,6 +51,14 @@ export interface ProcessSnapshot {
   readonly cpu_system_s: number;
 }
 
+export interface DnsSource {
+  /** Counts of all, and at most `max` answers. */
+  snapshot(max: number): ResolverSnapshot;
+  deadTargets(): readonly DeadTarget[];
+  /** Forgets every answer; how many there were. */
+  flush(): number;
+}
+
 export interface ApiSources {
   readonly clock: Clock;
   readonly log: Log;
@@ -64,6 +74,7 @@ export interface ApiSources {
   transactionCounts(): { readonly server: number; readonly client: number };
   /** Counts of all, and at most `max` rows. */
   transactions(max: number): TransactionsSnapshot;
+  readonly dns: DnsSource;
   /** At most `max` of the peers. */
   peers(max: number): readonly PeerSnapshot[];
   /** How many connections there are. */

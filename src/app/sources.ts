@@ -39,6 +39,11 @@ export function apiSources(appliance: Appliance): ApiSources {
     },
     transactionCounts: () => core.layer.counts,
     transactions: (max) => core.layer.snapshot(max),
+    dns: {
+      snapshot: (max) => appliance.resolver.snapshot(max),
+      deadTargets: () => core.deadTargets.snapshot(),
+      flush: () => appliance.resolver.flush(),
+    },
     peers: (max) => core.trunks.book.snapshot(max),
     connectionCount: () => transports.snapshot(0).connections_total,
     connections: (max) => transports.snapshot(max).connections,

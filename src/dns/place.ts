@@ -2,7 +2,7 @@
  * A place a message can be sent to, and what a URI says about it by itself (RFC 3263 §4): host, port and
  * transport wanted. No look-up happens here.
  */
-import { hostPort, isReliable, type TransportName } from "../base/flow.ts";
+import { hostPort, type TransportName } from "../base/flow.ts";
 import type { SipUri } from "../message/uri.ts";
 import { uriParam } from "../message/uri.ts";
 
@@ -77,13 +77,3 @@ function wantedTransport(uri: SipUri): TransportName | null | "unknown" {
 /** Names a place in maps, logs and the status API: `udp 192.0.2.1:5060`. */
 export const placeKey = ({ transport, address, port }: Place): string =>
   `${transport} ${hostPort(address, port)}`;
-
-/**
- * The list for a request too long for a datagram (RFC 3261 §18.1.1): the streams that name service offers
- * come first, in their order; datagrams stay behind them for a peer whose streams cannot be opened.
- */
-export function forLongRequest(places: readonly Place[]): readonly Place[] {
-  const streams = places.filter((place) => isReliable(place.transport));
-  if (streams.length === 0 || streams.length === places.length) return places;
-  return [...streams, ...places.filter((place) => !isReliable(place.transport))];
-}

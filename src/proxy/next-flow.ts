@@ -4,6 +4,7 @@
  */
 import { ipFamily } from "../base/address.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
+import { isReliable } from "../base/flow.ts";
 import type { Place } from "../dns/place.ts";
 import type { Binding } from "../location/binding.ts";
 import type { SipUri } from "../message/uri.ts";
@@ -90,9 +91,19 @@ export function flowToPlace(
   return transports.flowTo(transport, address, port, from);
 }
 
-/** A stream in the place of this datagram flow, when the copy is too long for it and the peer takes streams. */
-export function streamInstead(transports: Transports, flow: Flow, bytes: number): Flow | null {
+/**
+ * A stream in the place of this datagram flow, when the copy is too long for it (§18.1.1) and the peer takes
+ * streams: it spoke TCP before, or name service offers a stream among the `rest` of its places.
+ */
+export function streamInstead(
+  transports: Transports,
+  flow: Flow,
+  bytes: number,
+  rest: readonly Place[],
+): Flow | null {
   if (flow.transport !== "udp" || bytes <= DATAGRAM_BYTES_MAX) return null;
-  if (!transports.speaksTcp(flow.remoteAddress, flow.remotePort)) return null;
-  return transports.flowTo("tcp", flow.remoteAddress, flow.remotePort);
+  if (transports.speaksTcp(flow.remoteAddress, flow.remotePort))
+    return transports.flowTo("tcp", flow.remoteAddress, flow.remotePort);
+  const offered = rest.find(({ transport }) => isReliable(transport));
+  return offered === undefined ? null : transports.flowTo(offered.transport, offered.address, offered.port);
 }

@@ -207,7 +207,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
     const { target, breadth } = branch;
     const id = makeBranch(admitted.loopHash, dice.token());
     let bytes = this.#sender.copy(admitted, target, hop, flow, id, breadth);
-    const stream = streamInstead(transports, flow, bytes.length);
+    const stream = streamInstead(transports, flow, bytes.length, rest);
     if (stream !== null) bytes = this.#sender.copy(admitted, target, hop, stream, id, breadth);
     branch.send(bytes, admitted.request.method, id, stream ?? flow, rest);
   }

@@ -6,6 +6,8 @@ import type { ApiSources, ApplianceSnapshot, ProcessSnapshot } from "../../src/a
 import type { Fields, Log } from "../../src/base/log.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
+import type { DeadTarget } from "../../src/dns/dead-targets.ts";
+import type { RecordSnapshot, ResolverSnapshot } from "../../src/dns/resolver.ts";
 import type { Binding } from "../../src/location/binding.ts";
 import type { ForwardRules } from "../../src/location/forwards.ts";
 import { NO_FORWARDS } from "../../src/location/forwards.ts";
@@ -106,6 +108,21 @@ export class FakeSources implements ApiSources {
   transactions(max: number): TransactionsSnapshot {
     return { ...this.running, transactions: this.running.transactions.slice(0, max) };
   }
+  answers: RecordSnapshot[] = [];
+  dead: DeadTarget[] = [];
+  readonly dns = {
+    snapshot: (max: number): ResolverSnapshot => ({
+      entries: this.answers.length,
+      entries_max: 5000,
+      bytes: 100 * this.answers.length,
+      bytes_max: 1_000_000,
+      underway: 0,
+      servers: [{ server: "192.0.2.53", dead: true, retry_in_ms: 1500.4, sent: 3, answered: 1, silent: 2 }],
+      records: this.answers.slice(0, max),
+    }),
+    deadTargets: () => this.dead,
+    flush: () => this.answers.splice(0).length,
+  };
   peerRows: readonly PeerSnapshot[] = [];
   peers(max: number): readonly PeerSnapshot[] {
     return this.peerRows.slice(0, max);

@@ -104,3 +104,31 @@ test("/v1/peers: states and times of each URI", async () => {
     ],
   });
 });
+
+test("/v1/dns: answers, servers and dead places; DELETE forgets the answers and says so in the log", async () => {
+  const sources = busySources();
+  const place = { transport: "udp", address: "2001:db8::7", port: 5060 } as const;
+  sources.dead = [{ place, reason: "No reply at all", until_ms: sources.clock.now() + 60_000 }];
+  sources.answers = [
+    {
+      name: "trunk.test",
+      type: "A",
+      answer: { kind: "records", records: ["192.0.2.7"], authentic: false, stale: false },
+      expires_in_ms: 29_999.6,
+      hits: 4,
+    },
+  ];
+  const api = openApi(sources);
+  const until = new Date(sources.clock.wall() + 60_000).toISOString();
+  expect(await getJson(api, "/v1/dns")).toMatchObject({
+    entries: 1,
+    servers: [{ server: "192.0.2.53", dead: true, retry_in_ms: 1500 }],
+    records: [
+      { name: "trunk.test", type: "A", answer: "records", records: 1, expires_in_ms: 30_000, hits: 4 },
+    ],
+    dead_targets: [{ place: "udp [2001:db8::7]:5060", reason: "No reply at all", until }],
+  });
+  const flushed = await api.request("/v1/dns", { method: "DELETE" }, { address: "127.0.0.1" });
+  expect([flushed.status, await flushed.json()]).toMatchObject([200, { entries: 0, records: [] }]);
+  expect(sources.lines.at(-1)).toEqual(["dns-flushed", { answers: 1, from: "127.0.0.1" }]);
+});

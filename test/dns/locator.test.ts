@@ -5,7 +5,6 @@ import { DeadTargets } from "../../src/dns/dead-targets.ts";
 import type { LocatorOptions } from "../../src/dns/locator.ts";
 import { Locator } from "../../src/dns/locator.ts";
 import type { Place } from "../../src/dns/place.ts";
-import { forLongRequest } from "../../src/dns/place.ts";
 import type { SipUri } from "../../src/message/uri.ts";
 import { parseUri } from "../../src/message/uri.ts";
 import { a, aaaa, cname, naptr, rig as resolverRig, SERVER, srv, zoneOf } from "./name-servers.ts";
@@ -461,15 +460,6 @@ describe("RFC 3263 §5 where a response goes whose connection is gone", () => {
       expect(found).toEqual([place]);
       expect(left()).toEqual([...queries]);
     });
-});
-
-test("B-20 RFC 3261 §18.1.1 a long request: the streams that name service offers come first", () => {
-  const udp: Place = { transport: "udp", address: "192.0.2.1", port: 5060 };
-  const tcp: Place = { transport: "tcp", address: "192.0.2.1", port: 5060 };
-  const tls: Place = { transport: "tls", address: "192.0.2.1", port: 5061 };
-  expect(forLongRequest([udp, tls, tcp])).toEqual([tls, tcp, udp]);
-  expect(forLongRequest([udp])).toEqual([udp]);
-  expect(forLongRequest([tcp])).toEqual([tcp]);
 });
 
 test("SIP-43 a foreign domain is found by its own records, and a literal path beside it untouched", () => {

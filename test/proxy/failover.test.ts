@@ -122,4 +122,24 @@ describe("TM-34 RFC 3263 §4.3 failover", () => {
       "192.0.2.1:5060;lr>",
     ]);
   });
+
+  test("B-20 a request too long for a datagram takes the stream that name service offers beside it", async () => {
+    const services = async (name: string) =>
+      /^_sip\._(udp|tcp)\.trunk\.test$/.test(name)
+        ? [{ priority: 1, weight: 1, port: 5060, target: "gw.test" }]
+        : [];
+    const world = lab("", { resolver: { addresses: async () => ["198.51.100.51"], services } });
+    const alice = new Phone(world, "alice", "198.51.100.7");
+    const udp = new Phone(world, "gw", "198.51.100.51");
+    const tcp = new Phone(world, "gw", "198.51.100.51", 5060, "tcp");
+    for (const [callId, body] of [
+      ["short", "x"],
+      ["long", "x".repeat(1300)],
+    ] as const) {
+      alice.request("MESSAGE", "sip:x@trunk.test", { callId, body });
+      await settled();
+      world.run(100);
+    }
+    expect([udp.incoming("MESSAGE").callId, tcp.incoming("MESSAGE").callId]).toEqual(["short", "long"]);
+  });
 });

@@ -4,6 +4,7 @@
 import { parseArgs } from "node:util";
 import { COMMIT, VERSION } from "../version.ts";
 import { check } from "./check.ts";
+import { dnsRecords } from "./dns-records.ts";
 import { forward } from "./forward.ts";
 import { route } from "./route.ts";
 import { serve } from "./serve.ts";
@@ -41,6 +42,11 @@ const COMMANDS: Readonly<Record<string, { run: Command; words: string; does: str
     run: route,
     words: "test URI  [--from URI|peer:NAME] [--at TIME] [--config FILE]",
     does: "say which route a call would take, and why",
+  },
+  "dns-records": {
+    run: dnsRecords,
+    words: "[zone|dnsmasq]  [--config FILE]",
+    does: "print the DNS records that lead others to your domains here",
   },
   status: { run: status, words: "[--config FILE] [--url URL]", does: "ask the running appliance how it is" },
   version: { run: version, words: "", does: "print the version" },
