@@ -10,20 +10,23 @@ export interface Ringing {
 }
 
 export class LateForks {
-  readonly #byAor = new Map<string, Set<Ringing>>();
+  /** Nearly always one call for an address: it is held without a set of its own. */
+  readonly #byAor = new Map<string, Ringing | Set<Ringing>>();
 
   add(aors: readonly string[], call: Ringing): void {
     for (const aor of aors) {
       const calls = this.#byAor.get(aor);
-      if (calls === undefined) this.#byAor.set(aor, new Set([call]));
-      else calls.add(call);
+      if (calls === undefined) this.#byAor.set(aor, call);
+      else if (calls instanceof Set) calls.add(call);
+      else this.#byAor.set(aor, new Set([calls, call]));
     }
   }
 
   remove(aors: readonly string[], call: Ringing): void {
     for (const aor of aors) {
       const calls = this.#byAor.get(aor);
-      if (calls?.delete(call) && calls.size === 0) this.#byAor.delete(aor);
+      if (calls === call) this.#byAor.delete(aor);
+      else if (calls instanceof Set && calls.delete(call) && calls.size === 0) this.#byAor.delete(aor);
     }
   }
 
@@ -34,7 +37,9 @@ export class LateForks {
     const fresh = after.filter(
       ({ key, flow }) => !before.some((old) => old.key === key && old.flow.id === flow.id),
     );
-    if (fresh.length > 0) for (const call of [...calls]) call.join(aor, fresh);
+    if (fresh.length === 0) return;
+    if (calls instanceof Set) for (const call of [...calls]) call.join(aor, fresh);
+    else calls.join(aor, fresh);
   }
 
   /** Addresses-of-record with a call that rings. */

@@ -29,6 +29,7 @@ import { streamInstead } from "./next-flow.ts";
 import { ResponseContext } from "./response-context.ts";
 import type { Final } from "./responses.ts";
 import { retryAfterOf } from "./responses.ts";
+import { directRound } from "./round.ts";
 import type { NextHop } from "./route.ts";
 import { Search } from "./search.ts";
 import type { Admitted, Sender } from "./sender.ts";
@@ -90,10 +91,8 @@ export class StatefulProxy implements ContextHost<Admitted> {
 
   /** Forwards a request that is not an ACK. Every request gets an answer, except as RFC 4320 says. */
   forward(transaction: ServerTransaction, admitted: Admitted): void {
-    const { request, routing, user, callerIsOurs: ours, source } = admitted;
-    const caller = { user, ours, address: source.remoteAddress };
-    const search = new Search(this.#options, this.rules, request, routing, caller);
-    const first = search.first();
+    const search = this.#searchFor(admitted);
+    const first = search === null ? directRound(admitted.routing.uri) : search.first();
     if ("status" in first) return this.#options.refuse(transaction, first);
     const breadth = breadthOf(admitted.request);
     if (breadth < 1) return this.#options.refuse(transaction, TOO_BROAD);
@@ -102,6 +101,14 @@ export class StatefulProxy implements ContextHost<Admitted> {
     const context = new ResponseContext(this, transaction, admitted, search, breadth, now);
     this.#contextsBegun.inc();
     context.begin(first);
+  }
+
+  /** Null: a Route, or the dialog it belongs to, says where it goes. */
+  #searchFor({ request, routing, user, callerIsOurs: ours, source }: Admitted): Search | null {
+    if (routing.next !== null || (request.hasToTag && !this.#options.domains.isOurs(routing.uri)))
+      return null;
+    const caller = { user, ours, address: source.remoteAddress };
+    return new Search(this.#options, this.rules, request, routing, caller);
   }
 
   /** The registration of `aor` changed: calls that ring for it take new phones in. */

@@ -15,7 +15,8 @@ import type { Ringing } from "./late-forks.ts";
 import { redirectContacts } from "./redirect.ts";
 import type { Final } from "./responses.ts";
 import { bestOf, buildResponseCopy, otherChallenges, outcomeOfAll } from "./responses.ts";
-import type { Round, Search } from "./search.ts";
+import type { Round } from "./round.ts";
+import type { Search } from "./search.ts";
 import type { Target } from "./targets.ts";
 import { contactTarget, contactTargets } from "./targets.ts";
 
@@ -45,7 +46,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     host: ContextHost<F>,
     transaction: ServerTransaction,
     forwarding: F,
-    search: Search,
+    search: Search | null,
     breadth: number,
     now: number,
   ) {

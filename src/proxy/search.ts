@@ -17,20 +17,11 @@ import { contactOf, movedTo } from "./redirect.ts";
 import type { Outcome } from "./responses.ts";
 import type { ForwardCause, Forwarded, Retarget } from "./retarget.ts";
 import { forwardsSaid, retargetLines } from "./retarget.ts";
+import type { Round, Step } from "./round.ts";
+import { direct, step } from "./round.ts";
 import type { Routing } from "./route.ts";
 import type { Target } from "./targets.ts";
 import { contactTargets, directTarget, hopTarget, roundsOf } from "./targets.ts";
-
-/** Targets that are tried together. */
-export interface Round {
-  readonly targets: readonly Target[];
-  /** How long they ring before the search goes on; null: until Timer C. */
-  readonly ring_ms: number | null;
-  /** The addresses-of-record they belong to: a phone that registers for one meanwhile rings too. */
-  readonly aors: readonly string[];
-  /** What the copies tell of forwards; for phones that join. */
-  readonly retarget: Retarget | null;
-}
 
 export interface SearchRooms {
   readonly trunks: Trunks;
@@ -40,15 +31,8 @@ export interface SearchRooms {
 }
 
 const NO_AORS: readonly string[] = [];
-
-/** A round, made when its turn comes; null: there is nobody in it. */
-interface Step {
-  /** Only when nobody was there before: what a peer or its callee has decided stands. */
-  readonly onlyIfUnreachable: boolean;
-  readonly make: () => Round | null;
-}
-
-const step = (make: () => Round | null, onlyIfUnreachable = false): Step => ({ make, onlyIfUnreachable });
+const NO_STEPS: readonly Step[] = [];
+const NO_FORWARDS_YET: readonly Forwarded[] = [];
 
 export class Search {
   readonly #rooms: SearchRooms;
@@ -57,16 +41,16 @@ export class Search {
   readonly #routing: Routing;
   readonly #caller: Caller;
   /** Steps still to come of the name that is being tried, the first one last. */
-  #rest: Step[] = [];
+  #rest: readonly Step[] = NO_STEPS;
   /** Why the last way of a route could not be taken. */
   #noWay: Refusal | null = null;
   /** Who is being called now, as the forwards name it; null: nobody of ours. */
   #callee: string | null = null;
   #forwards: ForwardRules | null = null;
   /** The forwards that led here, the first one first. */
-  #done: readonly Forwarded[] = [];
+  #done: readonly Forwarded[] = NO_FORWARDS_YET;
   /** Every URI it was forwarded from or to: none is tried twice. */
-  readonly #visited: string[] = [];
+  #visited: readonly string[] = NO_AORS;
   #retarget: Retarget | null = null;
 
   constructor(rooms: SearchRooms, rules: SearchRules, request: SipMessage, routing: Routing, caller: Caller) {
@@ -77,11 +61,10 @@ export class Search {
     this.#routing = routing;
   }
 
-  /** Whom to try first, or why there is nobody. */
+  /** Whom to try first, or why there is nobody. What a Route leads elsewhere needs no search. */
   first(): Round | Refusal {
-    const { uri, next } = this.#routing;
+    const { uri } = this.#routing;
     const { domains, directory } = this.#rooms;
-    if (next !== null) return direct(directTarget(uri));
     if (!domains.isOurs(uri)) return this.#routed(uri, false) ?? direct(directTarget(uri));
     const aor = domains.aorOf(uri);
     if (aor === null) return NO_SUCH_USER;
@@ -94,11 +77,12 @@ export class Search {
 
   /** Whom to try after a round ended so; null: nobody is left. */
   next(outcome: Outcome): Round | null {
-    for (let last = this.#rest.pop(); last !== undefined; last = this.#rest.pop()) {
+    for (let last = this.#rest.at(-1); last !== undefined; last = this.#rest.at(-1)) {
       if (last.onlyIfUnreachable && outcome !== "unreachable") {
-        this.#rest.length = 0;
+        this.#rest = NO_STEPS;
         break;
       }
+      this.#rest = this.#rest.slice(0, -1);
       const round = last.make();
       if (round !== null && round.targets.length > 0) return round;
     }
@@ -107,7 +91,7 @@ export class Search {
 
   /** Where a round goes after one whose phone declined for all: only forwards for busy ones (600) are left. */
   afterDecline(outcome: Outcome): Round | null {
-    this.#rest.length = 0;
+    this.#rest = NO_STEPS;
     return outcome === "busy" ? this.#forward(outcome) : null;
   }
 
@@ -160,7 +144,7 @@ export class Search {
     const forwards = directory.forwardsOf(name);
     const plan = directory.userPlan(name);
     this.#forwards = forwards;
-    this.#rest = [];
+    this.#rest = NO_STEPS;
     if (forwards?.always) {
       if (plan?.redirect) return movedTo([`<${this.#uriOf(forwards.always)}>`]);
       return this.#go(forwards.always, "always") ?? GOES_ROUND;
@@ -168,13 +152,17 @@ export class Search {
     const targets = contactTargets(this.#bindings(aor), this.#retarget);
     if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, aor, mayRoute);
     if (plan?.redirect) return movedTo(targets.map(contactOf));
-    const rounds = roundsOf(targets, plan?.fork ?? directory.forkOf(this.#routing.uri.host));
     const last_ms = forwards?.no_answer ? this.#noAnswerMs(forwards) : null;
+    if (targets.length === 1) return { targets, ring_ms: last_ms, aors: [aor], retarget: this.#retarget };
+    const rounds = roundsOf(targets, plan?.fork ?? directory.forkOf(this.#routing.uri.host));
     const made = rounds.map((round, i): Round => {
       const ring_ms = i < rounds.length - 1 ? this.#rules.hunt_ms : last_ms;
       return { targets: round, ring_ms, aors: [aor], retarget: this.#retarget };
     });
-    for (let i = made.length - 1; i > 0; i--) this.#rest.push(step(() => made[i]!));
+    this.#rest = made
+      .slice(1)
+      .toReversed()
+      .map((round) => step(() => round));
     return made[0]!;
   }
 
@@ -197,9 +185,9 @@ export class Search {
       this.#noWay = hops;
       return null;
     }
-    for (const hop of hops.toReversed())
-      this.#rest.push(step(() => direct(hopTarget(hop, this.#retarget)), true));
-    return this.#rest.pop()?.make() ?? null;
+    const [first, ...later] = hops.map((hop) => step(() => direct(hopTarget(hop, this.#retarget)), true));
+    this.#rest = [...this.#rest, ...later.toReversed()];
+    return first?.make() ?? null;
   }
 
   /** A user or group that a route names; what the route says after it is left, as forwards would. */
@@ -264,13 +252,13 @@ export class Search {
     if (uri instanceof ParseError) return null;
     this.#callee = null;
     this.#forwards = null;
-    this.#rest = [];
+    this.#rest = NO_STEPS;
     return direct(directTarget(uri, retarget));
   }
 
   #note(forwards: readonly Forwarded[]): Retarget {
     const last = forwards.at(-1);
-    if (last !== undefined) this.#visited.push(last.from, last.to);
+    if (last !== undefined) this.#visited = [...this.#visited, last.from, last.to];
     return retargetLines(this.#request, forwards, this.#rules);
   }
 
@@ -299,16 +287,12 @@ function isSecure({ contact, flow }: Binding): boolean {
   return flow.transport === "tls" || flow.transport === "wss" || /^sips:/i.test(contact);
 }
 
-/** A user without a rule of its own for being away gets the nearest one. */
+/** A user without a rule for being away gets the nearest one. */
 function destinationFor(rules: ForwardRules, outcome: Exclude<Outcome, "other">): string | null {
   if (outcome === "busy") return rules.busy;
   if (outcome === "no_answer") return rules.no_answer;
   if (outcome === "not_registered") return rules.not_registered ?? rules.unreachable;
   return rules.unreachable ?? rules.not_registered ?? rules.no_answer;
-}
-
-function direct(target: Target): Round {
-  return { targets: [target], ring_ms: null, aors: NO_AORS, retarget: target.retarget };
 }
 
 const NOT_REGISTERED: Refusal = {

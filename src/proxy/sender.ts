@@ -80,17 +80,19 @@ export class Sender {
   ): void {
     const { transports, locator } = this.#options;
     const hop = nextHop(admitted.routing, target.uri, target.path);
+    if (target.ways === null) {
+      const known = this.#knownFlow(target, admitted, hop);
+      if (known !== null) return use(hop, known, NO_PLACES);
+    }
     const from = this.#leavingBy(admitted, target.binding?.flow ?? null);
+    const place = target.ways === null ? locator.literal(hop.uri) : "name";
+    if (place === null) return use(hop, null, NO_PLACES);
+    if (place !== "name") return use(hop, flowToPlace(transports, place, from, admitted.permit), NO_PLACES);
     const among = (places: readonly Place[]): void => {
       const { flow, rest } = flowToPlaces(transports, places, from, admitted.permit);
       use(hop, flow, rest);
     };
-    if (target.ways !== null) return among(target.ways);
-    const known = this.#knownFlow(target, admitted, hop);
-    if (known !== null) return use(hop, known, NO_PLACES);
-    const place = locator.literal(hop.uri);
-    if (place === null) use(hop, null, NO_PLACES);
-    else if (place !== "name") use(hop, flowToPlace(transports, place, from, admitted.permit), NO_PLACES);
+    if (target.ways !== null) among(target.ways);
     else locator.lookUp(hop.uri, among);
   }
 
