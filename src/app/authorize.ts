@@ -14,6 +14,7 @@ import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import { unescapeUser } from "../message/uri.ts";
 import type { DialogEnds, End } from "../nat/route-token.ts";
 import { isEnd } from "../nat/route-token.ts";
 import type { Permit } from "../proxy/next-flow.ts";
@@ -59,7 +60,8 @@ export function authorize(
     const inside = insideDialog(ends, source, trusted);
     if (inside !== null) return inside;
   }
-  if (trusted || isCallForHelp(rooms, request, source, routing)) return ANYWHERE;
+  if (trusted) return ANYWHERE;
+  if (isCallForHelp(rooms, request, source, routing)) return STRANGER;
   const fromPeer = rooms.isPeer(source.remoteAddress);
   const from = parseNameAddr(request.text(H.From) ?? "");
   if (from instanceof ParseError)
@@ -107,7 +109,7 @@ function isCallForHelp(rooms: AuthorizeRooms, request: SipMessage, source: Flow,
   return (
     request.method === "INVITE" &&
     user !== null &&
-    rooms.isEmergency(user) &&
+    rooms.isEmergency(unescapeUser(user)) &&
     isForUs(rooms, routing) &&
     rooms.emergencyNetworks.has(source.remoteAddress)
   );

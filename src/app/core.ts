@@ -24,6 +24,7 @@ import { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import { unescapeUser } from "../message/uri.ts";
 import { RouteTokens } from "../nat/route-token.ts";
 import { Prober } from "../peers/prober.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
@@ -285,7 +286,7 @@ export class Core implements TransactionUser {
   #isCallForHelp(request: SipMessage, { remoteAddress }: Flow): boolean {
     const { uri } = request;
     if (request.method !== "INVITE" || uri instanceof ParseError) return false;
-    const isOne = uri.user === null ? isSosUrn(uri) : this.#rooms.isEmergency(uri.user);
+    const isOne = uri.user === null ? isSosUrn(uri) : this.#rooms.isEmergency(unescapeUser(uri.user));
     return isOne && this.#rooms.emergencyNetworks.has(remoteAddress);
   }
 

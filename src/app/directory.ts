@@ -39,7 +39,7 @@ export class ConfigDirectory implements Directory {
     this.#forks = new Map(
       config.called_domain.map(({ name, fork }) => [name.toLowerCase(), fork ?? calls.fork]),
     );
-    this.#numbers = new Set(emergency.to === null ? [] : emergency.numbers);
+    this.#numbers = new Set(emergency.to === null ? [] : emergency.numbers.map(asUserPart));
     this.#stores.forwards.setConfigForwards(configForwards(config));
   }
 
@@ -74,6 +74,9 @@ export class ConfigDirectory implements Directory {
     return this.#numbers.has(user) ? (this.#config.to?.replaceAll("{number}", user) ?? null) : null;
   }
 }
+
+/** A number as the user part of a URI has it: the one character of it that is escaped there (RFC 3261 §25.1). */
+const asUserPart = (number: string): string => number.replaceAll("#", "%23");
 
 type ConfigUser = Config["user"][number];
 type ConfigGroup = Config["group"][number];

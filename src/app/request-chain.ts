@@ -14,6 +14,7 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
+import type { Caller } from "../proxy/directory.ts";
 import { detectLoop, loopHash } from "../proxy/loop.ts";
 import type { StatefulProxy } from "../proxy/proxy.ts";
 import type { Routing } from "../proxy/route.ts";
@@ -23,6 +24,7 @@ import { checkHops, isSosUrn, validate } from "../proxy/validate.ts";
 import type { Registrar } from "../registrar/registrar.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Answers } from "./answers.ts";
+import type { Admission } from "./authorize.ts";
 import { authorize } from "./authorize.ts";
 
 /** The parts the steps work with. */
@@ -215,13 +217,19 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     loopHash,
     callerIsOurs: admission.ours,
     spentLines: spentCredentials(rooms, request),
-    user: admission.user,
+    caller: callerOf(rooms, source, admission),
     permit: admission.permit,
     peer: admission.peer,
   };
   if (transaction === null) rooms.stateless.forwardAck(admitted);
   else rooms.proxy.forward(transaction, admitted);
   return "done";
+}
+
+function callerOf(rooms: ChainRooms, { remoteAddress: address }: Flow, { ours, user }: Admission): Caller {
+  const isVouched = ours || rooms.isPeer(address);
+  const mayCallForHelp = ours || rooms.emergencyNetworks.has(address);
+  return { user, ours, isVouched, mayCallForHelp, address };
 }
 
 function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {

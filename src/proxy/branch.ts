@@ -20,6 +20,8 @@ export interface BranchUser {
   passed(branch: Branch, response: SipMessage, first: boolean): void;
   /** The branch is over without a 2xx, or is given up. Called once. */
   ended(branch: Branch, final: Final): void;
+  /** A branch that was given up before is really over: its share of Max-Breadth is free. */
+  released(branch: Branch): void;
 }
 
 export interface BranchTimers {
@@ -57,6 +59,8 @@ export class Branch implements ClientUser, TimerOwner {
   method = "";
   /** The flow its copy left on; null: none did. */
   flow: Flow | null = null;
+  /** Its result was followed up elsewhere (a redirection, another flow) and goes back to nobody. */
+  followed = false;
   /** Its final result; null while it runs. */
   final: Final | null = null;
   /** Whether a 2xx came. */
@@ -94,6 +98,11 @@ export class Branch implements ClientUser, TimerOwner {
     if (method !== "INVITE") return;
     this.#timer = new Timer(this);
     this.#wait(this.#timers.no_reply_ms);
+  }
+
+  /** Whether its phone has been heard of. */
+  get rang(): boolean {
+    return this.#provisional > 0;
   }
 
   /** Sends the copy. A branch that was cancelled or given up before it had a place to go sends nothing. */
@@ -169,9 +178,9 @@ export class Branch implements ClientUser, TimerOwner {
    * CANCEL goes out, when a provisional came or as soon as one comes. A 2xx that crosses it still counts.
    */
   #giveUp(): void {
-    this.#cancel ??= [];
+    if (this.method === "INVITE") this.#cancel ??= [];
     const rang = this.#provisional > 0;
-    if (rang && !this.#cancelSent) this.#sendCancel();
+    if (this.#cancel !== null && rang && !this.#cancelSent) this.#sendCancel();
     const reason = rang ? "Nobody answered in time" : "No reply at all";
     this.#tell({ status: 408, response: null, reason, outcome: rang ? "no_answer" : "unreachable" });
   }
@@ -195,7 +204,8 @@ export class Branch implements ClientUser, TimerOwner {
   #end(final: Final): void {
     this.#stopTimer();
     this.#transaction = null;
-    this.#tell(final);
+    if (this.final !== null && !this.accepted) this.#user.released(this);
+    else this.#tell(final);
   }
 
   #tell(final: Final): void {

@@ -48,6 +48,10 @@ export interface Caller {
   readonly user: string | null;
   /** An account was proved, or the network is trusted. */
   readonly ours: boolean;
+  /** It may be believed what the request says of its own past: one of ours, or a peer. */
+  readonly isVouched: boolean;
+  /** One of ours, or in a network from which calls for help are taken. */
+  readonly mayCallForHelp: boolean;
   /** Where the request came from. */
   readonly address: string;
 }

@@ -4,6 +4,7 @@
  */
 import type { Flow, LocalEndpoint } from "../base/flow.ts";
 import type { Edits } from "../message/edits.ts";
+import type { HeaderId } from "../message/header-names.ts";
 import { H } from "../message/header-names.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -112,19 +113,24 @@ function editMaxBreadth(edits: Edits, request: SipMessage, share: number): void 
 
 /** A peer believes what we say of the caller: what the caller wrote there itself must not reach it (RFC 3325 §5). */
 function editIdentity(edits: Edits, request: SipMessage, lines: readonly string[]): void {
-  for (const id of IDENTITY)
-    for (let line = request.find(id); line >= 0; line = request.find(id, line + 1))
-      edits.remove(request.lineStart(line), request.lineEnd(line));
+  for (const id of IDENTITY) removeAll(edits, request, id);
   for (const line of lines) edits.insert(endOfHeaders(request), `${line}\r\n`);
 }
 
 const IDENTITY = [H.PAssertedIdentity, H.PPreferredIdentity, H.RemotePartyId] as const;
 
 /** The newest Diversion stands first (RFC 5806 §4), the newest History-Info last (RFC 7044 §9.1). */
-function editRetarget(edits: Edits, request: SipMessage, { history, diversion }: Retarget): void {
-  const top = request.find(H.Diversion);
+function editRetarget(edits: Edits, request: SipMessage, retarget: Retarget): void {
+  const { history, diversion, keepsEarlier } = retarget;
+  if (!keepsEarlier) for (const id of [H.Diversion, H.HistoryInfo]) removeAll(edits, request, id);
+  const top = keepsEarlier ? request.find(H.Diversion) : -1;
   if (diversion !== "") edits.insert(top < 0 ? endOfHeaders(request) : request.lineStart(top), diversion);
   if (history !== "") edits.insert(endOfHeaders(request), history);
+}
+
+function removeAll(edits: Edits, request: SipMessage, id: HeaderId): void {
+  for (let line = request.find(id); line >= 0; line = request.find(id, line + 1))
+    edits.remove(request.lineStart(line), request.lineEnd(line));
 }
 
 /** Where a header line goes that has no neighbour: before the empty line. */

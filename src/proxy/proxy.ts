@@ -104,10 +104,9 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   /** Null: a Route, or the dialog it belongs to, says where it goes. */
-  #searchFor({ request, routing, user, callerIsOurs: ours, source }: Admitted): Search | null {
+  #searchFor({ request, routing, caller }: Admitted): Search | null {
     if (routing.next !== null || (request.hasToTag && !this.#options.domains.isOurs(routing.uri)))
       return null;
-    const caller = { user, ours, address: source.remoteAddress };
     return new Search(this.#options, this.rules, request, routing, caller);
   }
 

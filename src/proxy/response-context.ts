@@ -10,15 +10,15 @@ import type { SipMessage } from "../message/sip-message.ts";
 import type { ServerTransaction, ServerUser } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
 import type { ContextHost } from "./context-host.ts";
+import { redirectedTargets, spareTargets } from "./follow-up.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
-import { redirectContacts } from "./redirect.ts";
 import type { Final } from "./responses.ts";
 import { bestOf, buildResponseCopy, otherChallenges, outcomeOfAll } from "./responses.ts";
 import type { Round } from "./round.ts";
 import type { Search } from "./search.ts";
 import type { Target } from "./targets.ts";
-import { contactTarget, contactTargets } from "./targets.ts";
+import { contactTargets } from "./targets.ts";
 
 /** RFC 3326: a phone whose call was answered elsewhere shows no missed call. */
 const COMPLETED_ELSEWHERE = ['Reason: SIP;cause=200;text="Call completed elsewhere"'];
@@ -39,6 +39,10 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   /** The branch whose early media the caller gets. */
   #early: Branch | null = null;
   #cancelled = false;
+  /** A 6xx came that ends the search. */
+  #declined = false;
+  /** A round for which no share of Max-Breadth is left until a branch that was given up is over. */
+  #waiting: Round | null = null;
   #accepted = false;
   #done = false;
 
@@ -68,7 +72,12 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#hush();
     this.#round = round;
     this.#roundStart = this.#branches.length;
-    if (this.#add(round.targets) === 0) return this.#roundOver();
+    if (this.#add(round.targets) === 0) {
+      if (round.targets.length === 0 || !this.#branches.some(({ running }) => running))
+        return this.#roundOver();
+      this.#waiting = round;
+      return;
+    }
     if (this.#done || round.aors.length === 0 || this.method !== "INVITE") return;
     if (this.#host.answerRules.late_forking && this.#round === round) this.#host.ringing(round.aors, this);
   }
@@ -95,26 +104,46 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
 
   #breadthLeft(): number {
     let left = this.#breadth;
-    for (const branch of this.#branches) if (branch.running) left -= branch.breadth;
+    for (const branch of this.#branches) if (branch.running || branch.pending) left -= branch.breadth;
     return left;
   }
 
   /** A phone that registered for somebody who is being called rings with the others. */
   join(_aor: string, bindings: readonly Binding[]): void {
     const round = this.#round;
-    if (this.#cancelled || this.#accepted || this.#done || round === null) return;
-    const free = bindings.filter(({ key }) => !this.#pendingIn(({ binding }) => binding?.key === key));
-    this.#add(contactTargets(free, round.retarget));
+    if (this.#isClosed || this.#accepted || this.#done || round === null) return;
+    const fresh = bindings.filter((binding) => !this.#hasTried(binding));
+    this.#add(contactTargets(this.#search?.callable(fresh) ?? [], round.retarget));
   }
 
-  #pendingIn(fits: (target: Target) => boolean): boolean {
-    return this.#branches.some((branch) => branch.pending && fits(branch.target));
+  /** No branch is created any more: the caller or a 6xx ended the search (§16.7 step 5). */
+  get #isClosed(): boolean {
+    return this.#cancelled || this.#declined;
+  }
+
+  /** Whether that contact rings, or has answered: it is not called twice (§16.5). One that is silent may have moved. */
+  #hasTried({ aor, key }: Binding): boolean {
+    return this.#branches.some(({ target, pending, rang, final }) => {
+      const same = target.binding?.key === key && target.binding.aor === aor;
+      return same && (pending ? rang : final?.response !== null);
+    });
+  }
+
+  /** A branch that was given up is over: a round that waited for its share of Max-Breadth begins. */
+  released(): void {
+    const round = this.#waiting;
+    this.#waiting = null;
+    if (round !== null && !this.#done && !this.#accepted) this.begin(round);
   }
 
   /** The sender's CANCEL (§16.10): every branch still running is cancelled, with the sender's Reason (RFC 3326). */
   cancel(request: SipMessage): void {
     if (this.#cancelled || this.method !== "INVITE") return;
     this.#cancelled = true;
+    if (this.#waiting !== null) {
+      this.#waiting = null;
+      this.#roundOver();
+    }
     this.#cancelPending(request.texts(H.Reason).map((value) => `Reason: ${value}`));
   }
 
@@ -147,33 +176,33 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   ended(branch: Branch, final: Final): void {
     this.#host.branchEnded(branch, final);
     if (this.#accepted || this.#done) return;
-    if (!this.#cancelled && this.#trySpare(branch, final)) return;
-    if (!this.#cancelled && this.#redirected(branch, final)) return;
-    if (final.status >= 600 && this.#host.answerRules.decline_ends_search)
+    if (final.status >= 600 && this.#host.answerRules.decline_ends_search) {
+      this.#declined = true;
       this.#cancelPending([`Reason: SIP;cause=${final.status}`]);
+    }
+    if (!this.#isClosed && this.#followed(branch, final)) return;
     if (this.#branches.some(({ pending }, i) => pending && i >= this.#roundStart)) return;
     this.#roundOver();
   }
 
-  /** The next place of the same next hop (RFC 3263 §4.3), or another flow of the same phone (RFC 5626 §5.3). */
-  #trySpare(branch: Branch, final: Final): boolean {
-    const { target, ways } = branch;
-    const [spare, ...spares] = target.spares;
-    if (ways.length > 0 && leadsNowhere(final)) return this.#add([{ ...target, ways }]) > 0;
-    if (spare === undefined || !(leadsNowhere(final) || final.status === 430)) return false;
-    const next = contactTarget(spare, target.retarget, spares);
-    return next !== null && this.#add([next]) > 0;
+  /** Whether somebody else is called in the place of this branch: its own answer does not count then. */
+  #followed(branch: Branch, final: Final): boolean {
+    const others =
+      spareTargets(branch, final) ??
+      (this.#host.answerRules.follow_redirects && this.method === "INVITE"
+        ? redirectedTargets(branch, final, this.#search, this.#forwarding?.callerIsOurs ?? false)
+        : null);
+    if (others === null) return false;
+    const fresh = others.filter(
+      ({ binding, ways }) => binding === null || ways !== null || !this.#isCalled(binding),
+    );
+    // Without a fresh one whoever it names is being called, or was: their answers count.
+    branch.followed = fresh.length === 0 || this.#add(fresh) > 0;
+    return branch.followed && fresh.length > 0;
   }
 
-  /** §16.7 step 4: a redirection from one of ours is followed, where the rules say so. */
-  #redirected(branch: Branch, { status, response }: Final): boolean {
-    if (!this.#host.answerRules.follow_redirects || response === null || status < 300 || status >= 400)
-      return false;
-    const forwarding = this.#forwarding;
-    if (branch.target.binding === null || forwarding === null || this.method !== "INVITE") return false;
-    const contacts = redirectContacts(response);
-    const targets = contacts === null ? null : this.#search?.redirected(contacts, forwarding.callerIsOurs);
-    return targets !== null && targets !== undefined && this.#add(targets) > 0;
+  #isCalled({ aor, key }: Binding): boolean {
+    return this.#branches.some(({ target: { binding } }) => binding?.key === key && binding.aor === aor);
   }
 
   /** Nobody of this round took it: the search goes on, or the best answer goes back. */
@@ -182,17 +211,18 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const finals = this.#finals(this.#roundStart);
     const next = this.#cancelled ? null : this.#nextRound(finals);
     if (next !== null) return this.begin(next);
-    const told = finals.length > 0 ? finals : this.#finals(0); // the last round may have had no room
+    if (finals.length > 0) return this.#giveBest(finals);
+    const told = this.#finals(0, true); // the last round had no room, or all of it was followed up
     if (told.length > 0) this.#giveBest(told);
     else this.#answer(TOO_MANY);
   }
 
   /** What the branches from `from` on ended with. */
-  #finals(from: number): Final[] {
+  #finals(from: number, all = false): Final[] {
     const finals: Final[] = [];
     for (let i = from; i < this.#branches.length; i++) {
-      const { final } = this.#branches[i]!;
-      if (final !== null) finals.push(final);
+      const { final, followed } = this.#branches[i]!;
+      if (final !== null && (all || !followed)) finals.push(final);
     }
     return finals;
   }
@@ -270,11 +300,6 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#cancelled = true; // nobody is there to take an answer
     this.#cancelPending([]);
   }
-}
-
-/** Nobody there, or a 503 (RFC 3263 §4.3): somebody else may be. */
-function leadsNowhere(final: Final): boolean {
-  return final.status === 503 || (final.response === null && final.outcome === "unreachable");
 }
 
 /** RFC 4320 §4.1: nor does a 408 of somebody below us go up. */

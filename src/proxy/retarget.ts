@@ -18,6 +18,10 @@ export interface Forwarded {
 
 /** Header lines with CRLF; empty: none of that kind. */
 export interface Retarget {
+  /** How the call came here, the first forward first. */
+  readonly forwards: readonly Forwarded[];
+  /** Whether what the request says of earlier forwards may go on. */
+  readonly keepsEarlier: boolean;
   /** Behind what is there already. */
   readonly history: string;
   /** Before what is there already: the last diversion stands first (RFC 5806 §4). */
@@ -34,14 +38,21 @@ const CAUSES: Readonly<Record<ForwardCause, readonly [cause: number, reason: str
   redirect: [302, "deflection"],
 };
 
-/** The lines for a request that has been forwarded once or more, the first forward first. */
+/**
+ * The lines for a request that has been forwarded once or more, the first forward first. What a stranger
+ * says of forwards before (`isVouched` false) is not believed: it would open somebody else's mailbox.
+ */
 export function retargetLines(
   request: SipMessage,
   forwards: readonly Forwarded[],
   { history_info, diversion }: { readonly history_info: boolean; readonly diversion: boolean },
+  isVouched: boolean,
 ): Retarget {
+  const first = isVouched ? firstIndex(request) : "1";
   return {
-    history: history_info ? historyLine(request, forwards) : "",
+    forwards,
+    keepsEarlier: isVouched,
+    history: history_info ? historyLine(first, forwards) : "",
     diversion: diversion ? diversionLines(forwards) : "",
   };
 }
@@ -55,8 +66,8 @@ export function forwardsSaid(request: SipMessage): number {
 }
 
 /** RFC 7044 §9.1, §10: what was dialled with the Reason it failed for, then where it went, `mp` naming the parent. */
-function historyLine(request: SipMessage, forwards: readonly Forwarded[]): string {
-  let index = firstIndex(request);
+function historyLine(first: string, forwards: readonly Forwarded[]): string {
+  let index = first;
   let parent = index;
   const entries: string[] = [];
   forwards.forEach(({ from, to, cause }, i) => {

@@ -70,7 +70,7 @@ export class Search {
     if (aor === null) return NO_SUCH_USER;
     const name = userOfAor(aor);
     if (!this.#isNewCall) return this.#everybody(name, aor);
-    const help = directory.emergency(name);
+    const help = this.#caller.mayCallForHelp ? directory.emergency(name) : null;
     if (help !== null) return this.#elsewhere(help) ?? NO_SUCH_USER;
     return this.#enter(name, aor);
   }
@@ -101,24 +101,45 @@ export class Search {
   }
 
   /**
-   * The targets that a redirection names (§16.5), its best first: users of ours, and others only when
-   * `anywhere`. Null: some contact may not be followed, so the caller has to see them.
+   * The targets that a redirection by `redirecting` names (§16.5), its best first: users of ours, and others
+   * only when `anywhere`; those that were tried are left out. Null: some contact may not be followed, or it
+   * was forwarded too often, so the caller has to see them.
    */
-  redirected(contacts: readonly SipUri[], anywhere: boolean): readonly Target[] | null {
+  redirected(
+    contacts: readonly SipUri[],
+    { retarget: before }: Target,
+    anywhere: boolean,
+  ): readonly Target[] | null {
     const { domains } = this.#rooms;
+    const chain = before?.forwards ?? NO_FORWARDS_YET;
+    if (this.#isTooFar(chain)) return null;
+    const from = chain.at(-1)?.to ?? this.#callee ?? this.#routing.uri.text;
     const targets: Target[] = [];
     for (const uri of contacts) {
       if (uri.scheme !== "sip" && uri.scheme !== "sips") return null;
       const aor = domains.aorOf(uri);
-      if (aor === null && (domains.isOurs(uri) || !anywhere)) return null;
+      if (aor === null && (domains.isOurs(uri) || !anywhere || this.#isTakenDown(uri))) return null;
       const to = aor === null ? uri.text : `sip:${aor}`;
-      if (this.#wasAt(to)) continue;
-      const from = this.#callee ?? this.#routing.uri.text;
-      const retarget = this.#note([...this.#done, { from, to, cause: "redirect" }]);
+      if (to !== from && this.#wasAt(to)) continue;
+      const retarget = this.#note([...chain, { from, to, cause: "redirect" }]);
       if (aor === null) targets.push(directTarget(uri, retarget));
       else targets.push(...contactTargets(this.#bindings(aor), retarget));
     }
     return targets;
+  }
+
+  /** Those of the contacts that this request may go to. */
+  callable(bindings: readonly Binding[]): readonly Binding[] {
+    return this.#routing.uri.scheme === "sips" ? bindings.filter(isSecure) : bindings;
+  }
+
+  #isTooFar(forwards: readonly Forwarded[]): boolean {
+    return forwardsSaid(this.#request) + forwards.length >= this.#rules.forwards_max;
+  }
+
+  /** RFC 5630 §5.3: a sips: call goes nowhere without TLS. */
+  #isTakenDown(uri: SipUri): boolean {
+    return this.#routing.uri.scheme === "sips" && uri.scheme !== "sips";
   }
 
   /** Only a call that is to begin is forwarded, or taken to one after the other. */
@@ -147,7 +168,7 @@ export class Search {
     this.#rest = NO_STEPS;
     if (forwards?.always) {
       if (plan?.redirect) return movedTo([`<${this.#uriOf(forwards.always)}>`]);
-      return this.#go(forwards.always, "always") ?? GOES_ROUND;
+      return this.#go(forwards.always, "always");
     }
     const targets = contactTargets(this.#bindings(aor), this.#retarget);
     if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, aor, mayRoute);
@@ -213,38 +234,36 @@ export class Search {
 
   #members(users: Iterable<string>, ring_ms: number | null): Round {
     const { domains } = this.#rooms;
-    const aors = Array.from(users, (user) => `${user}@${domains.canonical}`);
+    const aors = Array.from(new Set(users), (user) => `${user}@${domains.canonical}`);
     const targets = aors.flatMap((aor) => contactTargets(this.#bindings(aor), this.#retarget));
     return { targets, ring_ms, aors, retarget: this.#retarget };
   }
 
   /** A sips: call goes to phones behind TLS only, and is never taken down to less (RFC 5630 §5.3). */
   #bindings(aor: string): readonly Binding[] {
-    const bindings = this.#rooms.store.bindings(aor);
-    return this.#routing.uri.scheme === "sips" ? bindings.filter(isSecure) : bindings;
+    return this.callable(this.#rooms.store.bindings(aor));
   }
 
   #forward(outcome: Outcome): Round | null {
     const rules = this.#forwards;
     if (rules === null || !this.#isNewCall || outcome === "other") return null;
     const to = destinationFor(rules, outcome);
-    return to === null ? null : this.#go(to, outcome);
+    const round = to === null ? null : this.#go(to, outcome);
+    return round === null || "status" in round ? null : round;
   }
 
-  /** Null: it was there already, or was forwarded too often. */
-  #go(destination: string, cause: ForwardCause): Round | null {
+  /** The call goes on to another destination, once. */
+  #go(destination: string, cause: ForwardCause): Round | Refusal {
     const { domains } = this.#rooms;
-    const uri = this.#uriOf(destination);
-    const said = forwardsSaid(this.#request);
-    if (this.#wasAt(uri) || said + this.#done.length >= this.#rules.forwards_max) return null;
-    this.#done = [...this.#done, { from: this.#callee ?? this.#routing.uri.text, to: uri, cause }];
+    const uri = parseUri(this.#uriOf(destination));
+    if (uri instanceof ParseError) return NO_SUCH_USER;
+    const aor = domains.aorOf(uri);
+    const to = aor === null ? uri.text : `sip:${aor}`; // one spelling for each user of ours
+    if (this.#wasAt(to) || this.#isTooFar(this.#done)) return GOES_ROUND;
+    this.#done = [...this.#done, { from: this.#callee ?? this.#routing.uri.text, to, cause }];
     this.#retarget = this.#note(this.#done);
-    const parsed = parseUri(uri);
-    if (parsed instanceof ParseError) return null;
-    const aor = domains.aorOf(parsed);
-    if (aor === null) return this.#elsewhere(uri, this.#retarget);
-    const round = this.#enter(userOfAor(aor), aor);
-    return "status" in round ? null : round;
+    if (aor !== null) return this.#enter(userOfAor(aor), aor);
+    return this.#isTakenDown(uri) ? NOT_REGISTERED : (this.#elsewhere(to, this.#retarget) ?? NO_SUCH_USER);
   }
 
   #elsewhere(to: string, retarget: Retarget | null = null): Round | null {
@@ -259,7 +278,7 @@ export class Search {
   #note(forwards: readonly Forwarded[]): Retarget {
     const last = forwards.at(-1);
     if (last !== undefined) this.#visited = [...this.#visited, last.from, last.to];
-    return retargetLines(this.#request, forwards, this.#rules);
+    return retargetLines(this.#request, forwards, this.#rules, this.#caller.isVouched);
   }
 
   #wasAt(uri: string): boolean {

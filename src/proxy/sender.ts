@@ -7,6 +7,7 @@ import type { Place } from "../dns/place.ts";
 import type { Edits } from "../message/edits.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
+import type { Caller } from "./directory.ts";
 import type { Copy, Forwarding } from "./forward.ts";
 import { buildCopy } from "./forward.ts";
 import type { FoundFlow, Permit } from "./next-flow.ts";
@@ -28,8 +29,8 @@ export interface SenderOptions {
 
 /** A request that may be forwarded, and what was found out about it on the way here. */
 export interface Admitted extends Forwarding {
-  /** The account that was proved; null: none was. */
-  readonly user: string | null;
+  /** Who sent it. */
+  readonly caller: Caller;
   /** Where it may go; null: anywhere. */
   readonly permit: Permit | null;
   /** The other end of the dialog it belongs to, as our token names it; null outside dialogs. */
