@@ -209,6 +209,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
   const ends = endsOf(rooms, passage, routing);
   const admission = authorize(rooms, request, source, routing, ends);
   if ("status" in admission) return admission;
+  const caller = callerOf(rooms, source, admission);
   const admitted = {
     request,
     source,
@@ -217,7 +218,8 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     loopHash,
     callerIsOurs: admission.ours,
     spentLines: spentCredentials(rooms, request),
-    caller: callerOf(rooms, source, admission),
+    caller,
+    callerIsVouched: caller.isVouched,
     permit: admission.permit,
     peer: admission.peer,
   };

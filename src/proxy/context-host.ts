@@ -34,10 +34,12 @@ export interface ContextLife extends BranchUser {
 export interface ContextHost<F extends Forwarding> {
   readonly edits: Edits;
   readonly answerRules: AnswerRules;
+  /** `wheel.now()`. */
+  now(): number;
   /** Copies of one request at most. */
   readonly branchesMax: number;
-  /** A branch that rings for `ring_ms` at most (null: until Timer C), and never beyond the life time of `context`. */
-  branch(context: ContextLife, target: Target, breadth: number, ring_ms: number | null): Branch;
+  /** A branch that rings until then at most (null: until Timer C), and never beyond the life time of `context`. */
+  branch(context: ContextLife, target: Target, breadth: number, until: number | null): Branch;
   /** Whether its life time is over: nothing new is begun. */
   isOver(context: ContextLife): boolean;
   /** Finds the way for the branch and sends its copy. */

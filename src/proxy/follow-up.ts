@@ -25,7 +25,7 @@ export function redirectedTargets(
   search: Search | null,
   callerIsOurs: boolean,
 ): readonly Target[] | null {
-  if (response === null || status < 300 || status >= 400 || target.binding === null) return null;
+  if (response === null || status < 300 || status > 302 || target.binding === null) return null; // 305, 380: another matter
   const contacts = redirectContacts(response);
   return contacts === null ? null : (search?.redirected(contacts, target, callerIsOurs) ?? null);
 }

@@ -25,6 +25,8 @@ export interface Forwarding {
   readonly loopHash: string;
   /** Whether its sender may send requests of the dialog anywhere (proved an account, or is trusted). */
   readonly callerIsOurs: boolean;
+  /** Whether it may be believed what the request says of its own past; what a stranger says there does not go on. */
+  readonly callerIsVouched: boolean;
   /** Credentials lines used up here, which nobody else must see. */
   readonly spentLines: readonly number[];
 }
@@ -72,6 +74,8 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   if (copy.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, copy.requestUri); // step 2
   editMaxForwards(edits, request);
   editMaxBreadth(edits, request, copy.breadth);
+  if (!forwarding.callerIsVouched && request.method === "INVITE" && !request.hasToTag)
+    for (const id of FORWARDS) removeAll(edits, request, id);
   if (copy.identity !== null) editIdentity(edits, request, copy.identity);
   if (copy.retarget !== null) editRetarget(edits, request, copy.retarget);
   for (const line of forwarding.spentLines) edits.remove(request.lineStart(line), request.lineEnd(line));
@@ -117,12 +121,13 @@ function editIdentity(edits: Edits, request: SipMessage, lines: readonly string[
   for (const line of lines) edits.insert(endOfHeaders(request), `${line}\r\n`);
 }
 
+/** By these a mailbox is opened (RFC 5806 §11). */
+const FORWARDS = [H.Diversion, H.HistoryInfo] as const;
 const IDENTITY = [H.PAssertedIdentity, H.PPreferredIdentity, H.RemotePartyId] as const;
 
 /** The newest Diversion stands first (RFC 5806 §4), the newest History-Info last (RFC 7044 §9.1). */
 function editRetarget(edits: Edits, request: SipMessage, retarget: Retarget): void {
   const { history, diversion, keepsEarlier } = retarget;
-  if (!keepsEarlier) for (const id of [H.Diversion, H.HistoryInfo]) removeAll(edits, request, id);
   const top = keepsEarlier ? request.find(H.Diversion) : -1;
   if (diversion !== "") edits.insert(top < 0 ? endOfHeaders(request) : request.lineStart(top), diversion);
   if (history !== "") edits.insert(endOfHeaders(request), history);

@@ -119,14 +119,18 @@ export class StatefulProxy implements ContextHost<Admitted> {
     return this.rules;
   }
 
+  now(): number {
+    return this.#options.layer.wheel.now();
+  }
+
   get branchesMax(): number {
     return this.rules.branches_max;
   }
 
-  branch(context: ContextLife, target: Target, breadth: number, ring_ms: number | null): Branch {
+  branch(context: ContextLife, target: Target, breadth: number, until: number | null): Branch {
     const { layer } = this.#options;
     const end = this.#endOf(context);
-    const deadline = ring_ms === null ? end : Math.min(end, layer.wheel.now() + ring_ms);
+    const deadline = until === null ? end : Math.min(end, until);
     return new Branch(target, breadth, layer, context, this.rules, deadline);
   }
 

@@ -13,8 +13,9 @@ import type { ContextHost } from "./context-host.ts";
 import { redirectedTargets, spareTargets } from "./follow-up.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
+import { CANCELLED, isSilence, NO_VIA_LEFT, refusalOf, TOO_MANY } from "./own-answers.ts";
 import type { Final } from "./responses.ts";
-import { bestOf, buildResponseCopy, otherChallenges, outcomeOfAll } from "./responses.ts";
+import { bestOf, buildResponseCopy, otherChallenges, outcomesOf } from "./responses.ts";
 import type { Round } from "./round.ts";
 import type { Search } from "./search.ts";
 import type { Target } from "./targets.ts";
@@ -34,6 +35,8 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   #search: Search | null;
   readonly #branches: Branch[] = [];
   #round: Round | null = null;
+  /** `wheel.now()` at which this round's phones have rung long enough; null: Timer C says. */
+  #ringUntil: number | null = null;
   /** Where the branches of this round begin. */
   #roundStart = 0;
   /** The branch whose early media the caller gets. */
@@ -71,15 +74,22 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   begin(round: Round): void {
     this.#hush();
     this.#round = round;
+    this.#ringUntil = round.ring_ms === null ? null : this.#host.now() + round.ring_ms;
     this.#roundStart = this.#branches.length;
     if (this.#add(round.targets) === 0) {
-      if (round.targets.length === 0 || !this.#branches.some(({ running }) => running))
-        return this.#roundOver();
+      if (!this.#mayFindRoom(round)) return this.#roundOver();
       this.#waiting = round;
       return;
     }
     if (this.#done || round.aors.length === 0 || this.method !== "INVITE") return;
     if (this.#host.answerRules.late_forking && this.#round === round) this.#host.ringing(round.aors, this);
+  }
+
+  /** Whether a branch that was given up, once it is over, leaves a share of Max-Breadth for it. */
+  #mayFindRoom({ targets }: Round): boolean {
+    const { branchesMax } = this.#host;
+    if (targets.length === 0 || this.#branches.length >= branchesMax) return false;
+    return this.#branches.some(({ running }) => running);
   }
 
   /** A branch for each, as far as the bounds go; returns how many. All exist before the first can end. */
@@ -96,7 +106,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const kept = Math.floor(left / (first ? 6 : 2));
     const share = Math.max(1, Math.floor((left - kept) / count));
     const added: Branch[] = [];
-    for (let i = 0; i < count; i++) added.push(this.#host.branch(this, targets[i]!, share, round.ring_ms));
+    for (let i = 0; i < count; i++) added.push(this.#host.branch(this, targets[i]!, share, this.#ringUntil));
     this.#branches.push(...added);
     for (const branch of added) this.#host.dispatch(branch, forwarding);
     return count;
@@ -133,7 +143,9 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   released(): void {
     const round = this.#waiting;
     this.#waiting = null;
-    if (round !== null && !this.#done && !this.#accepted) this.begin(round);
+    if (round === null || this.#done || this.#accepted) return;
+    if (this.#isClosed) this.#roundOver();
+    else this.begin(round);
   }
 
   /** The sender's CANCEL (§16.10): every branch still running is cancelled, with the sender's Reason (RFC 3326). */
@@ -156,6 +168,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   /** Early media of several phones at once clips or mixes on many callers' phones (RFC 3960 §2). */
   #mayBeHeard(branch: Branch, response: SipMessage): boolean {
     if (this.#host.answerRules.early_media === "all" || response.bodyEnd === response.bodyStart) return true;
+    if (response.find(H.Require) >= 0) return true; // reliable: without its PRACK the phone gives up (RFC 3262 §3)
     if (this.#early === null || !this.#early.pending) this.#early = branch;
     return this.#early === branch;
   }
@@ -197,8 +210,10 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
       ({ binding, ways }) => binding === null || ways !== null || !this.#isCalled(binding),
     );
     // Without a fresh one whoever it names is being called, or was: their answers count.
-    branch.followed = fresh.length === 0 || this.#add(fresh) > 0;
-    return branch.followed && fresh.length > 0;
+    branch.followed = true; // before anybody else is called, who may end in that very call
+    if (fresh.length === 0) return false;
+    if (this.#add(fresh) === 0) branch.followed = false;
+    return branch.followed;
   }
 
   #isCalled({ aor, key }: Binding): boolean {
@@ -212,12 +227,11 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const next = this.#cancelled ? null : this.#nextRound(finals);
     if (next !== null) return this.begin(next);
     if (finals.length > 0) return this.#giveBest(finals);
-    const told = this.#finals(0, true); // the last round had no room, or all of it was followed up
+    const told = this.#finals(0, true); // no room in the last round, or all of it was followed up
     if (told.length > 0) this.#giveBest(told);
     else this.#answer(TOO_MANY);
   }
 
-  /** What the branches from `from` on ended with. */
   #finals(from: number, all = false): Final[] {
     const finals: Final[] = [];
     for (let i = from; i < this.#branches.length; i++) {
@@ -230,9 +244,9 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   #nextRound(finals: readonly Final[]): Round | null {
     const search = this.#search;
     if (search === null || this.#host.isOver(this)) return null;
-    const outcome = outcomeOfAll(finals);
+    const outcomes = outcomesOf(finals);
     const declined = finals.some(({ status }) => status >= 600) && this.#host.answerRules.decline_ends_search;
-    return declined ? search.afterDecline(outcome) : search.next(outcome);
+    return declined ? search.afterDecline(outcomes) : search.next(outcomes);
   }
 
   /** No final answer of a caller who called off is better than 487 (§16.7 step 6, §9.2). */
@@ -300,28 +314,4 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#cancelled = true; // nobody is there to take an answer
     this.#cancelPending([]);
   }
-}
-
-/** RFC 4320 §4.1: nor does a 408 of somebody below us go up. */
-function isSilence(final: Final, method: string): boolean {
-  return final.status === 408 && (final.response === null || method !== "INVITE");
-}
-
-const CANCELLED: Refusal = { status: 487, reason: "The caller cancelled", section: "RFC 3261 §9.2" };
-
-const NO_VIA_LEFT: Refusal = {
-  status: 502,
-  reason: "The answer came back without the sender's Via",
-  section: "RFC 3261 §16.7 step 3",
-};
-
-const TOO_MANY: Refusal = {
-  status: 440,
-  reason: "Max-Breadth or limits.branches_max used up",
-  section: "RFC 5393 §5.3.3",
-};
-
-function refusalOf(final: Final): Refusal {
-  const status = final.status === 503 ? 500 : final.status;
-  return { status, reason: final.reason, section: "RFC 3261 §16.7 step 6" };
 }

@@ -33,9 +33,9 @@ export function outcomeOf(status: number): Outcome {
 
 const BY_WEIGHT: readonly Outcome[] = ["busy", "no_answer", "unreachable"];
 
-/** What several phones' results mean together: one that is busy tells more than one that is away. */
-export function outcomeOfAll(finals: readonly Final[]): Outcome {
-  return BY_WEIGHT.find((outcome) => finals.some((final) => final.outcome === outcome)) ?? "other";
+/** What several phones' results mean together, the one that tells most first: busy before away. */
+export function outcomesOf(finals: readonly Final[]): readonly Outcome[] {
+  return BY_WEIGHT.filter((outcome) => finals.some((final) => final.outcome === outcome));
 }
 
 /**

@@ -12,6 +12,7 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseUri } from "../message/uri.ts";
+import { destinationFor, GOES_ROUND, NO_SUCH_USER, NOT_REGISTERED } from "./absence.ts";
 import type { Caller, Directory, SearchRules, Trunks, TrunkWay } from "./directory.ts";
 import { contactOf, movedTo } from "./redirect.ts";
 import type { Outcome } from "./responses.ts";
@@ -21,7 +22,7 @@ import type { Round, Step } from "./round.ts";
 import { direct, step } from "./round.ts";
 import type { Routing } from "./route.ts";
 import type { Target } from "./targets.ts";
-import { contactTargets, directTarget, hopTarget, roundsOf } from "./targets.ts";
+import { contactTargets, directTarget, hopTarget, roundsOf, withoutHeaders } from "./targets.ts";
 
 export interface SearchRooms {
   readonly trunks: Trunks;
@@ -32,6 +33,9 @@ export interface SearchRooms {
 
 const NO_AORS: readonly string[] = [];
 const NO_STEPS: readonly Step[] = [];
+const BUSY: readonly Outcome[] = ["busy"];
+const ABSENT: readonly Outcome[] = ["not_registered"];
+const UNREACHABLE: readonly Outcome[] = ["unreachable"];
 const NO_FORWARDS_YET: readonly Forwarded[] = [];
 
 export class Search {
@@ -71,14 +75,21 @@ export class Search {
     const name = userOfAor(aor);
     if (!this.#isNewCall) return this.#everybody(name, aor);
     const help = this.#caller.mayCallForHelp ? directory.emergency(name) : null;
-    if (help !== null) return this.#elsewhere(help) ?? NO_SUCH_USER;
+    if (help !== null) return this.#help(help);
     return this.#enter(name, aor);
   }
 
+  /** Somebody elsewhere, or here. */
+  #help(to: string): Round | Refusal {
+    const uri = parseUri(to);
+    const aor = uri instanceof ParseError ? null : this.#rooms.domains.aorOf(uri);
+    return aor === null ? (this.#elsewhere(to) ?? NO_SUCH_USER) : this.#enter(userOfAor(aor), aor);
+  }
+
   /** Whom to try after a round ended so; null: nobody is left. */
-  next(outcome: Outcome): Round | null {
+  next(outcomes: readonly Outcome[]): Round | null {
     for (let last = this.#rest.at(-1); last !== undefined; last = this.#rest.at(-1)) {
-      if (last.onlyIfUnreachable && outcome !== "unreachable") {
+      if (last.onlyIfUnreachable && outcomes[0] !== "unreachable") {
         this.#rest = NO_STEPS;
         break;
       }
@@ -86,13 +97,13 @@ export class Search {
       const round = last.make();
       if (round !== null && round.targets.length > 0) return round;
     }
-    return this.#forward(outcome);
+    return this.#forward(outcomes);
   }
 
   /** Where a round goes after one whose phone declined for all: only forwards for busy ones (600) are left. */
-  afterDecline(outcome: Outcome): Round | null {
+  afterDecline(outcomes: readonly Outcome[]): Round | null {
     this.#rest = NO_STEPS;
-    return outcome === "busy" ? this.#forward(outcome) : null;
+    return outcomes[0] === "busy" ? this.#forward(BUSY) : null;
   }
 
   /** Whether another round may follow. */
@@ -122,7 +133,7 @@ export class Search {
       const to = aor === null ? uri.text : `sip:${aor}`;
       if (to !== from && this.#wasAt(to)) continue;
       const retarget = this.#note([...chain, { from, to, cause: "redirect" }]);
-      if (aor === null) targets.push(directTarget(uri, retarget));
+      if (aor === null) targets.push(directTarget(withoutHeaders(uri), retarget));
       else targets.push(...contactTargets(this.#bindings(aor), retarget));
     }
     return targets;
@@ -157,7 +168,7 @@ export class Search {
     this.#rest = group.steps
       .toReversed()
       .map(({ users, ring_ms }) => step(() => this.#members(users, ring_ms)));
-    return this.next("not_registered") ?? NOT_REGISTERED;
+    return this.next(ABSENT) ?? NOT_REGISTERED;
   }
 
   #enterUser(name: string, aor: string, mayRoute: boolean): Round | Refusal {
@@ -171,7 +182,7 @@ export class Search {
       return this.#go(forwards.always, "always");
     }
     const targets = contactTargets(this.#bindings(aor), this.#retarget);
-    if (targets.length === 0) return this.#forward("not_registered") ?? this.#absent(name, aor, mayRoute);
+    if (targets.length === 0) return this.#forward(ABSENT) ?? this.#absent(name, aor, mayRoute);
     if (plan?.redirect) return movedTo(targets.map(contactOf));
     const last_ms = forwards?.no_answer ? this.#noAnswerMs(forwards) : null;
     if (targets.length === 1) return { targets, ring_ms: last_ms, aors: [aor], retarget: this.#retarget };
@@ -195,7 +206,7 @@ export class Search {
     this.#callee = null;
     this.#forwards = null;
     this.#rest = ways.toReversed().map((way) => step(() => this.#way(way), true));
-    return this.next("unreachable") ?? this.#noWay ?? NOT_REGISTERED;
+    return this.next(UNREACHABLE) ?? this.#noWay ?? NOT_REGISTERED;
   }
 
   /** A peer's hops one after the other, or a name here. */
@@ -244,12 +255,17 @@ export class Search {
     return this.callable(this.#rooms.store.bindings(aor));
   }
 
-  #forward(outcome: Outcome): Round | null {
+  /** The first of the outcomes that has a rule decides. */
+  #forward(outcomes: readonly Outcome[]): Round | null {
     const rules = this.#forwards;
-    if (rules === null || !this.#isNewCall || outcome === "other") return null;
-    const to = destinationFor(rules, outcome);
-    const round = to === null ? null : this.#go(to, outcome);
-    return round === null || "status" in round ? null : round;
+    if (rules === null || !this.#isNewCall) return null;
+    for (const outcome of outcomes) {
+      const to = outcome === "other" ? null : destinationFor(rules, outcome);
+      if (outcome === "other" || to === null) continue;
+      const round = this.#go(to, outcome);
+      return "status" in round ? null : round;
+    }
+    return null;
   }
 
   /** The call goes on to another destination, once. */
@@ -305,23 +321,3 @@ export class Search {
 function isSecure({ contact, flow }: Binding): boolean {
   return flow.transport === "tls" || flow.transport === "wss" || /^sips:/i.test(contact);
 }
-
-/** A user without a rule for being away gets the nearest one. */
-function destinationFor(rules: ForwardRules, outcome: Exclude<Outcome, "other">): string | null {
-  if (outcome === "busy") return rules.busy;
-  if (outcome === "no_answer") return rules.no_answer;
-  if (outcome === "not_registered") return rules.not_registered ?? rules.unreachable;
-  return rules.unreachable ?? rules.not_registered ?? rules.no_answer;
-}
-
-const NOT_REGISTERED: Refusal = {
-  status: 480,
-  reason: "The user is not registered",
-  section: "RFC 3261 §16.5",
-};
-const NO_SUCH_USER: Refusal = { status: 404, reason: "No such user", section: "RFC 3261 §16.5" };
-const GOES_ROUND: Refusal = {
-  status: 482,
-  reason: "Forwarding goes in a circle, or too far",
-  section: "calls.forwards_max",
-};

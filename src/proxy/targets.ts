@@ -97,7 +97,7 @@ export function roundsOf(targets: readonly Target[], fork: ForkMode): Target[][]
 }
 
 /** Headers and a method parameter have no place in a Request-URI (§19.1.1, Table 1). */
-function withoutHeaders(uri: SipUri): SipUri {
+export function withoutHeaders(uri: SipUri): SipUri {
   if (uri.headers === "" && !/;method=/i.test(uri.params)) return uri;
   const params = uri.params.replace(/;method=[^;]*/gi, "");
   const end = uri.text.length - uri.params.length - (uri.headers === "" ? 0 : uri.headers.length + 1);
