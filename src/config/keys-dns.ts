@@ -3,7 +3,7 @@
  */
 import * as v from "valibot";
 import { isAddress, isHost } from "./hosts.ts";
-import { integer, listOf, section, someOf, text, truth } from "./kinds.ts";
+import { integer, listOf, section, someOf, truth } from "./kinds.ts";
 
 /** An address, with a port when it is not 53; IPv6 in brackets then. */
 function isServer(text: string): boolean {
@@ -20,8 +20,6 @@ function isForwarder(text: string): boolean {
     isHost(host) && !isAddress(host) && servers.length > 0 && servers.length <= 8 && servers.every(isServer)
   );
 }
-
-const isSuffix = (suffix: string): boolean => suffix === "" || (isHost(suffix) && !isAddress(suffix));
 
 export const dns = section(
   {
@@ -122,14 +120,6 @@ export const dns = section(
         without: "0: each call to a domain with a dead server tries that one first",
       }),
       30,
-    ),
-    enum_suffix: v.optional(
-      text(isSuffix, "a domain, or empty", {
-        does: 'Where telephone numbers are looked up (ENUM, RFC 6116): "e164.arpa" or a private tree; empty: nowhere.',
-        without: "tel: URIs and numbers without a route are not looked up",
-        example: "e164.arpa",
-      }),
-      "",
     ),
   },
 );
