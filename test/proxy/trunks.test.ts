@@ -62,7 +62,7 @@ describe("B-25 routes to peers", () => {
     expect([alice.statuses("INVITE"), calls(gw1)]).toEqual([[404, 480], [0]]);
   });
 
-  test("silence for failover_s, a 503, a 500: the second gateway; what the callee decided stands", () => {
+  test("B-79 silence for failover_s, a 503, a 500: the second gateway; what the callee decided stands", () => {
     const silent = rig();
     silent.dial("01");
     silent.world.run(4_100);
