@@ -38,7 +38,10 @@ function shownRecord({ name, type, answer, expires_in_ms, hits }: RecordSnapshot
 }
 
 /** `until_ms` is on the clock that nobody sets. */
-function shownTarget({ clock }: ApiSources, { place, reason, until_ms }: DeadTarget): Answer<"DeadTarget"> {
+function shownTarget(
+  { clock }: ApiSources,
+  { place, reason, until_ms, probes }: DeadTarget,
+): Answer<"DeadTarget"> {
   const until = clock.wall() + until_ms - clock.now();
-  return { place: placeKey(place), reason: shownText(reason), until: rfc3339(until) };
+  return { place: placeKey(place), reason: shownText(reason), until: rfc3339(until), probes };
 }

@@ -9,7 +9,7 @@ import type { LocationStore } from "../location/store.ts";
 import { cursorOf, placeOf } from "./paging.ts";
 import type { Answer } from "./schemas.ts";
 import { asLatin1, shownText } from "./shown-text.ts";
-import type { ApiSources } from "./sources.ts";
+import type { ApiSources, KeepaliveSource } from "./sources.ts";
 import { rfc3339 } from "./time.ts";
 
 /** Bindings looked at before other work may pass: less than a millisecond. */
@@ -29,7 +29,7 @@ export interface RegistrationsWanted {
 
 /** One page; null when the cursor is none of ours. */
 export async function registrationsView(
-  { store, clock }: Pick<ApiSources, "store" | "clock">,
+  { store, clock, keepalive }: Pick<ApiSources, "store" | "clock" | "keepalive">,
   { user, limit, cursor }: RegistrationsWanted,
 ): Promise<Answer<"Registrations"> | null> {
   const after = cursor === undefined ? null : readCursor(cursor);
@@ -40,14 +40,14 @@ export async function registrationsView(
   const last = page.rows.length > limit ? rows.at(-1) : undefined;
   const wall = clock.wall();
   return {
-    registrations: rows.map((row) => registration(row.binding, wall)),
+    registrations: rows.map((row) => registration(row.binding, wall, keepalive)),
     next_cursor: last === undefined ? null : cursorOf(last.digest + last.aor),
   };
 }
 
 /** The bindings of one AOR; null when it has none. `text` may leave the domain out or use another name of ours. */
 export function aorRegistrationsView(
-  sources: Pick<ApiSources, "store" | "clock" | "appliance">,
+  sources: Pick<ApiSources, "store" | "clock" | "keepalive" | "appliance">,
   text: string,
 ): Answer<"AorRegistrations"> | null {
   const aor = aorMeant(asLatin1(text), sources.appliance().domains);
@@ -56,7 +56,7 @@ export function aorRegistrationsView(
   const wall = sources.clock.wall();
   return {
     aor: shownText(aor),
-    registrations: bindings.map((binding) => registration(binding, wall)),
+    registrations: bindings.map((binding) => registration(binding, wall, sources.keepalive)),
   };
 }
 
@@ -69,8 +69,9 @@ function aorMeant(text: string, domains: readonly string[]): string {
   return domains.includes(host) ? `${text.slice(0, at)}@${canonical}` : text;
 }
 
-function registration(binding: Binding, wall: number): Answer<"Registration"> {
+function registration(binding: Binding, wall: number, keepalive: KeepaliveSource): Answer<"Registration"> {
   const { flow } = binding;
+  const { reachable, latency_ms, missed } = keepalive.reach(binding);
   return {
     aor: shownText(binding.aor),
     contact: shownText(binding.contact),
@@ -86,8 +87,16 @@ function registration(binding: Binding, wall: number): Answer<"Registration"> {
     local: hostPort(flow.local_address, flow.local_port),
     remote: hostPort(flow.remote_address, flow.remote_port),
     flow_id: flow.id,
+    nat: namesIn(flow.nat),
+    alg_signs: namesIn(flow.alg),
+    outbound: binding.outbound,
+    reachable,
+    latency_ms,
+    pings_missed: missed,
   };
 }
+
+const namesIn = (list: string): string[] => (list === "" ? [] : list.split(","));
 
 async function lookThrough(
   store: LocationStore,

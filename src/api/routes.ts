@@ -6,6 +6,7 @@ import type { Caller } from "./access.ts";
 import { dnsView, flushDns } from "./dns-view.ts";
 import type { ApiFailure } from "./failure.ts";
 import { deleteForwarding, forwardsView, putForwarding, userForwarding } from "./forwarding.ts";
+import { keepaliveView, switchKeepalive } from "./keepalive-view.ts";
 import { METRICS_TYPE, metricsText } from "./prometheus.ts";
 import { readiness } from "./readiness.ts";
 import { aorRegistrationsView, registrationsView } from "./registrations-view.ts";
@@ -163,6 +164,19 @@ export const ROUTES: readonly Route[] = [
     body: null,
     failures: [],
     reply: (sources, _parameter, _none, { address }) => flushDns(sources, LIMIT_DEFAULT, address),
+  }),
+  json("/v1/keepalive", "Keepalive", {
+    summary: "Flows that pings keep open",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => keepaliveView(sources, limit),
+  }),
+  change("put", "/v1/keepalive", "Keepalive", {
+    summary: "Switches pings off or on until the next start",
+    body: "NewKeepalive",
+    failures: [400, 408, 413, 415],
+    reply: (sources, _parameter, { enabled }, { address }) =>
+      switchKeepalive(sources, enabled, LIMIT_DEFAULT, address),
   }),
   json("/v1/users", "Users", {
     summary: "Who may register; no secrets",

@@ -23,7 +23,8 @@ export const DnsRecord = v.object({
 export const DeadTarget = v.object({
   place: text("transport address:port"),
   reason: text("What happened"),
-  until: time("Until when it is tried last"),
+  until: time("Until when it is left alone; past: it is being asked whether it is back"),
+  probes: count("How often it was asked since it failed"),
 });
 
 export const Dns = v.object({

@@ -11,6 +11,7 @@ import {
 } from "../location/forwards.ts";
 import { amount, count, text, time, yes } from "./kinds.ts";
 import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
+import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
 
 const Transport = v.picklist(["udp", "tcp", "tls", "ws", "wss"]);
@@ -100,6 +101,18 @@ const Registration = v.object({
   local: text("Our end of the flow, host:port"),
   remote: text("The phone's end of the flow as we see it, host:port"),
   flow_id: text("Names the flow here and in the log"),
+  nat: v.pipe(
+    v.array(v.string()),
+    v.description("Why the phone counts as behind a NAT, as nat.reasons names them; empty: it does not"),
+  ),
+  alg_signs: v.pipe(
+    v.array(v.string()),
+    v.description("ALG suspected: what a router in between seems to have rewritten; empty: nothing"),
+  ),
+  outbound: yes("It asked to be reached over this flow only (RFC 5626)"),
+  reachable: yes("Calls are sent to it: its connection is open, and it answers pings where it has to"),
+  latency_ms: v.nullable(v.pipe(v.number(), v.description("Of its last answer to a ping; null: none"))),
+  pings_missed: count("Pings without an answer, in a row"),
 });
 
 const cursor = v.pipe(
@@ -240,7 +253,7 @@ const NewForwarding = v.strictObject({
 });
 
 /** What requests bring, by the name each has in the OpenAPI document. */
-export const BODIES = { NewForwarding } as const;
+export const BODIES = { NewForwarding, NewKeepalive } as const;
 export type BodyName = keyof typeof BODIES;
 
 /** By the name each has in the OpenAPI document. */
@@ -265,6 +278,8 @@ export const SCHEMAS = {
   PeerUri,
   Peer,
   Peers,
+  KeptEndpoint,
+  Keepalive,
   User,
   Users,
   Forwarding,

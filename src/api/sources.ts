@@ -8,6 +8,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { DeadTarget } from "../dns/dead-targets.ts";
 import type { ResolverSnapshot } from "../dns/resolver.ts";
+import type { Binding } from "../location/binding.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
@@ -59,6 +60,37 @@ export interface DnsSource {
   flush(): number;
 }
 
+/** A flow that pings keep open. */
+export interface KeptEndpointSnapshot {
+  readonly flow_id: string;
+  readonly remote: string;
+  readonly conditions: readonly ("registration" | "subscription" | "dialog")[];
+  readonly sent: number;
+  readonly answered: number;
+  readonly missed: number;
+  readonly latency_ms: number | null;
+  readonly lost: boolean;
+}
+
+export interface KeepaliveSource {
+  enabled(): boolean;
+  setEnabled(enabled: boolean): void;
+  counts(): {
+    readonly all: number;
+    readonly registration: number;
+    readonly subscription: number;
+    readonly dialog: number;
+  };
+  /** At most `max` of them. */
+  endpoints(max: number): readonly KeptEndpointSnapshot[];
+  /** How a registered phone can be reached now. */
+  reach(binding: Binding): {
+    readonly reachable: boolean;
+    readonly latency_ms: number | null;
+    readonly missed: number;
+  };
+}
+
 export interface ApiSources {
   readonly clock: Clock;
   readonly log: Log;
@@ -75,6 +107,7 @@ export interface ApiSources {
   /** Counts of all, and at most `max` rows. */
   transactions(max: number): TransactionsSnapshot;
   readonly dns: DnsSource;
+  readonly keepalive: KeepaliveSource;
   /** At most `max` of the peers. */
   peers(max: number): readonly PeerSnapshot[];
   /** How many connections there are. */

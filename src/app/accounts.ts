@@ -4,7 +4,7 @@
 import { ha1 } from "../auth/digest.ts";
 import type { Config } from "../config/schema.ts";
 import type { User } from "../location/users.ts";
-import { realmOf } from "./core.ts";
+import { realmOf } from "./room-rules.ts";
 
 export function accountOf(name: string, realm: string, password: string): User {
   return {

@@ -22,13 +22,15 @@ import { FORWARDS_MAX } from "../location/forwards.ts";
 import { StoreOpenError } from "../location/sqlite-errors.ts";
 import { SqliteFile } from "../location/sqlite-file.ts";
 import { SqliteForwardStore } from "../location/sqlite-forwards.ts";
+import { SqliteKeptFlows } from "../location/sqlite-kept-flows.ts";
 import { SqliteStore } from "../location/sqlite-store.ts";
 import { SqliteUserStore } from "../location/sqlite-users.ts";
 import type { BindingEventKind } from "../location/store.ts";
 import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
-import { Core, realmOf } from "./core.ts";
+import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
+import { realmOf } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
 
 /** Stored accounts at most. */
@@ -60,6 +62,7 @@ export class Appliance {
   /** What it was started with: keys that need a restart still have these values. */
   readonly #startConfig: Config;
   reload: ReloadSnapshot | null = null;
+  readonly #keptFlows: SqliteKeptFlows;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -78,6 +81,7 @@ export class Appliance {
     this.users = new SqliteUserStore(file, { clock, log, users_max: USERS_MAX });
     this.users.setConfigUsers(configUsers(config));
     this.forwards = new SqliteForwardStore(file, { clock, log, forwards_max: FORWARDS_MAX });
+    this.#keptFlows = new SqliteKeptFlows(file, { clock, log, metrics });
     const receiver: Receiver = {
       message: (bytes, flow) => this.core.receiver.message(bytes, flow),
       broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
@@ -97,6 +101,7 @@ export class Appliance {
       users: this.users,
       forwards: this.forwards,
       resolver: this.resolver,
+      keptState: this.#keptFlows,
       tokenKey: secretKey(dataDir, "dialog", dice),
       config,
     });
@@ -231,6 +236,7 @@ export class Appliance {
     this.core.locator.close();
     this.resolver.close();
     this.transports.close();
+    this.#keptFlows.flush();
     this.store.close();
   }
 }

@@ -15,8 +15,9 @@ import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { unescapeUser } from "../message/uri.ts";
+import type { NamedFlow } from "../nat/flow-token.ts";
 import type { DialogEnds, End } from "../nat/route-token.ts";
-import { isEnd } from "../nat/route-token.ts";
+import { isEnd, TOKEN_CHARS_MIN, tagMark } from "../nat/route-token.ts";
 import type { Permit } from "../proxy/next-flow.ts";
 import type { Routing } from "../proxy/route.ts";
 
@@ -30,6 +31,18 @@ export interface Admission {
   readonly permit: Permit | null;
   /** The other end of its dialog; null outside dialogs of ours. */
   readonly peer: End | null;
+  /** It is for a domain whose accounts a peer keeps: that peer asks for the password. */
+  readonly served: boolean;
+}
+
+/** What tokens of ours say that the request brought. */
+export interface Tokens {
+  /** The ends of its dialog on the side it came from; null: no such token. */
+  readonly ends: DialogEnds | null;
+  /** Those on the side it leaves by: others when the dialog passes here twice. */
+  readonly exit: DialogEnds | null;
+  /** The flow it is to go out on; null: no such token. */
+  readonly flow: NamedFlow | null;
 }
 
 export interface AuthorizeRooms {
@@ -40,27 +53,31 @@ export interface AuthorizeRooms {
   readonly isEmergency: (user: string) => boolean;
   /** Whether the address belongs to a peer of the config ([[peer]] networks). */
   readonly isPeer: (address: string) => boolean;
+  /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
+  readonly isServed: (host: string) => boolean;
   readonly acceptForeignCallers: boolean;
 }
 
 /** May call our users, and whom routes let it call. */
-const STRANGER: Admission = { ours: false, user: null, permit: null, peer: null };
-const ANYWHERE: Admission = { ours: true, user: null, permit: null, peer: null };
+const STRANGER: Admission = { ours: false, user: null, permit: null, peer: null, served: false };
+const ANYWHERE: Admission = { ...STRANGER, ours: true };
+/** May reach the peer that keeps the accounts of its domain. */
+const SERVED: Admission = { ...STRANGER, served: true };
 
-/** `ends` are those of a dialog token of ours that the request brought; null when it brought none. */
 export function authorize(
   rooms: AuthorizeRooms,
   request: SipMessage,
   source: Flow,
   routing: Routing,
-  ends: DialogEnds | null,
+  { ends, exit, flow }: Tokens,
 ): Admission | Refusal {
   const trusted = rooms.trusted.has(source.remoteAddress);
   if (ends !== null && request.hasToTag) {
-    const inside = insideDialog(ends, source, trusted);
+    const inside = insideDialog(ends, exit ?? ends, tagMark(request.fromTag), source, trusted);
     if (inside !== null) return inside;
   }
-  if (trusted) return ANYWHERE;
+  if (trusted) return isServed(rooms, request, routing) ? { ...ANYWHERE, served: true } : ANYWHERE;
+  if (flow !== null) return STRANGER; // it reaches that phone and nobody else
   if (isCallForHelp(rooms, request, source, routing)) return STRANGER;
   const fromPeer = rooms.isPeer(source.remoteAddress);
   const from = parseNameAddr(request.text(H.From) ?? "");
@@ -70,6 +87,8 @@ export function authorize(
   // A peer proves itself by its address; whom it names as caller is its own affair.
   if (!fromPeer && (caller !== null || rooms.domains.isOurs(from.uri)))
     return provenCaller(rooms, request, caller);
+  if (isServed(rooms, request, routing)) return SERVED;
+  if (isForged(routing, ends)) return FORGED_TOKEN;
   if (!isForUs(rooms, routing)) return NO_RELAYING;
   return rooms.acceptForeignCallers || fromPeer ? STRANGER : NO_FOREIGN_CALLERS;
 }
@@ -78,15 +97,25 @@ export function authorize(
  * A request of a dialog that was let through before. From one of our own ends it may go where its
  * route set says; from anyone else, only to the ends themselves: a token is no pass to third parties.
  */
-function insideDialog(ends: DialogEnds, source: Flow, trusted: boolean): Admission | null {
+function insideDialog(
+  ends: DialogEnds,
+  exit: DialogEnds,
+  mark: number,
+  source: Flow,
+  trusted: boolean,
+): Admission | null {
   const { remoteAddress: address, remotePort: port } = source;
-  const fromCaller = isEnd(ends.caller, address, port);
-  const fromCallee = !fromCaller && isEnd(ends.callee, address, port);
-  const peer = fromCaller ? ends.callee : fromCallee ? ends.caller : null;
-  const sender = fromCaller ? ends.caller : fromCallee ? ends.callee : null;
-  if (trusted || sender?.ours) return { ours: true, user: null, permit: null, peer };
-  const permit: Permit = (to) => sameAddress(to, ends.caller.address) || sameAddress(to, ends.callee.address);
-  return { ours: false, user: null, permit, peer };
+  const { caller, callee, callerMark } = ends;
+  const fromCaller = isEnd(caller, address, port);
+  const fromCallee = !fromCaller && isEnd(callee, address, port);
+  const sender = fromCaller ? caller : fromCallee ? callee : null;
+  // Its NAT may have given it another port since: the tag tells who it is, though it proves nothing.
+  const isCaller = fromCaller || (!fromCallee && mark === callerMark);
+  const peer = isCaller ? exit.callee : exit.caller;
+  if (trusted || sender?.ours) return { ...ANYWHERE, peer };
+  const permit: Permit = (to) =>
+    sameAddress(to, peer.address) || sameAddress(to, caller.address) || sameAddress(to, callee.address);
+  return { ...STRANGER, permit, peer };
 }
 
 /** A From in our domain must be proved, and by its own account. */
@@ -100,7 +129,7 @@ function provenCaller(
   if ("challenge" in verdict)
     return { status: 407, reason: verdict.cause, section: "RFC 3261 §22.3", headers: verdict.challenge };
   if (caller === null || userOfAor(caller) !== verdict.user) return NOT_YOUR_FROM;
-  return { ours: true, user: verdict.user, permit: null, peer: null };
+  return { ...ANYWHERE, user: verdict.user };
 }
 
 /** RFC 6881 §9: somebody on our premises who dials for help is not asked who it is. */
@@ -119,6 +148,21 @@ function isForUs(rooms: AuthorizeRooms, routing: Routing): boolean {
   return routing.next === null && rooms.domains.isOurs(routing.uri);
 }
 
+/** Something new for a domain that a peer keeps. What belongs to a dialog has a token, or is not let through. */
+function isServed(rooms: AuthorizeRooms, request: SipMessage, { next, uri }: Routing): boolean {
+  return next === null && !request.hasToTag && request.method !== "ACK" && rooms.isServed(uri.host);
+}
+
+/** Something that looks like a token of ours, and that we did not sign for this dialog. */
+function isForged({ token }: Routing, ends: DialogEnds | null): boolean {
+  return token !== null && ends === null && token.length >= TOKEN_CHARS_MIN;
+}
+
+const FORGED_TOKEN: Refusal = {
+  status: 403,
+  reason: "The token in the Route is not ours",
+  section: "RFC 5626 §5.3",
+};
 const ACK_UNPROVEN: Refusal = {
   status: 403,
   reason: "ACK outside any dialog of ours",

@@ -12,10 +12,8 @@ import type { Metrics } from "../base/metrics.ts";
 import { Networks } from "../base/networks.ts";
 import type { Config } from "../config/schema.ts";
 import { DeadTargets } from "../dns/dead-targets.ts";
-import type { LocatorOptions } from "../dns/locator.ts";
 import { Locator } from "../dns/locator.ts";
 import type { NameService } from "../dns/records.ts";
-import { locatorOptions } from "../dns/resolver-options.ts";
 import { Domains } from "../location/domains.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
@@ -25,9 +23,12 @@ import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { unescapeUser } from "../message/uri.ts";
+import { FlowTokens } from "../nat/flow-token.ts";
+import { NatJudge } from "../nat/judge.ts";
+import { Keepalive } from "../nat/keepalive.ts";
+import type { KeptState } from "../nat/kept-flow.ts";
 import { RouteTokens } from "../nat/route-token.ts";
 import { Prober } from "../peers/prober.ts";
-import type { ProxyRules } from "../proxy/proxy.ts";
 import { StatefulProxy } from "../proxy/proxy.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
 import { Sender } from "../proxy/sender.ts";
@@ -39,10 +40,12 @@ import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import { Answers } from "./answers.ts";
 import { ConfigDirectory } from "./directory.ts";
+import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { Intake } from "./intake.ts";
-import { sendProbe } from "./probes.ts";
+import { probePlace, sendProbe } from "./probes.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
+import { locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
 import { AppTrunks } from "./trunks.ts";
 
 export interface CoreParts {
@@ -55,6 +58,8 @@ export interface CoreParts {
   readonly users: UserStore;
   readonly forwards: ForwardStore;
   readonly resolver: NameService;
+  /** What keep-alive knows of calls and subscriptions from before a restart. */
+  readonly keptState: KeptState;
   /** 32 secret bytes for dialog tokens, the same after a restart. */
   readonly tokenKey: Uint8Array;
   readonly config: Config;
@@ -69,6 +74,8 @@ export class Core implements TransactionUser {
   /** Places that failed lately. */
   readonly deadTargets: DeadTargets;
   readonly trunks: AppTrunks;
+  readonly keepalive: Keepalive;
+  readonly keeper: AppFlowKeeper;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
@@ -98,6 +105,7 @@ export class Core implements TransactionUser {
       isExempt: (address) => this.#rooms.trusted.has(address),
       isUrgent: (request, flow) => this.#isCallForHelp(request, flow),
       matchCallId: config.limits.match_call_id,
+      lookUpReply: (sentBy, found) => this.locator.lookUpResponse(sentBy, found),
     });
     this.#intake = new Intake({ scanner, layer: this.layer, answers, metrics, log, limits: config.limits });
     this.receiver = this.#intake;
@@ -112,14 +120,22 @@ export class Core implements TransactionUser {
       metrics,
     });
     this.#directory = new ConfigDirectory(parts, config);
-    this.trunks = new AppTrunks({ clock, dice, log: parts.log, metrics, domains: this.domains }, config);
+    this.trunks = new AppTrunks(
+      { clock, dice, log: parts.log, metrics, domains: this.domains, names: parts.resolver },
+      config,
+    );
     const tokens = new RouteTokens(parts.tokenKey);
+    const flowTokens = new FlowTokens(parts.tokenKey);
+    const { keptState: state } = parts;
+    this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
+    this.keeper = new AppFlowKeeper(this.keepalive, clock, config);
+    const judge = new NatJudge(config.nat.reasons);
     const { store } = parts;
     const { domains } = this;
     this.deadTargets = new DeadTargets(clock, metrics, config.dns.dead_target_s * 1000);
     this.locator = new Locator(
       { clock, dice, metrics, names: parts.resolver, dead: this.deadTargets },
-      this.#locatorOptions(),
+      locatorRules(this.#config, this.#endpoints),
     );
     const sender = new Sender({
       transports,
@@ -127,11 +143,14 @@ export class Core implements TransactionUser {
       tokens,
       edits,
       isTrusted: (address) => this.#rooms.trusted.has(address),
+      isLost: (flowId) => this.keeper.isLost(flowId),
     });
     const proxy = new StatefulProxy({
       dice,
       metrics,
       trunks: this.trunks,
+      keeper: this.keeper,
+      askPort: (address, port, refused) => transports.askPort(address, port, refused),
       deadTargets: this.deadTargets,
       transports,
       layer: this.layer,
@@ -155,25 +174,34 @@ export class Core implements TransactionUser {
         metrics,
         domains: this.domains,
         store: parts.store,
-        limits: config.registrar,
+        limits: registrarLimits(config),
+        judge,
       }),
       tokens,
+      flowTokens,
+      judge,
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
       isPeer: (address) => this.trunks.book.peerAt(address) !== null,
+      isServed: (host) => this.trunks.book.serving(host) !== null,
       sosUri: () => this.#directory.sosUri(this.domains.canonical),
       draining: false,
     };
     const probing = { dice, transports, locator: this.locator, layer: this.layer, domains };
+    this.deadTargets.probe = (place, done) => probePlace(probing, place, done);
     this.#prober = new Prober({
       clock,
       dice,
       book: this.trunks.book,
       sendProbe: (at, done) => sendProbe(probing, at, done),
     });
-    this.#rooms.registrar.onChange = (aor, before, after) => proxy.registered(aor, before, after);
+    this.#rooms.registrar.onChange = (aor, before, after) => {
+      this.keeper.registered(before, after);
+      proxy.registered(aor, before, after);
+    };
+    this.keeper.follow(store);
   }
 
   /** Takes over a changed config; running transactions keep the timers they have. */
@@ -185,14 +213,16 @@ export class Core implements TransactionUser {
     this.layer.matchCallId = config.limits.match_call_id;
     this.#intake.limits = config.limits;
     this.#nonces.lifetimeMs = config.auth.nonce_lifetime_s * 1000;
-    const { authenticator, proxy, registrar } = this.#rooms;
+    const { authenticator, judge, proxy, registrar } = this.#rooms;
     authenticator.realm = realmOf(config);
     authenticator.algorithms = config.auth.algorithms;
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
+    this.keeper.configure(config, this.#parts.store.all());
     this.trunks.configure(config);
     this.#prober.configure();
-    registrar.limits = config.registrar;
+    registrar.limits = registrarLimits(config);
+    judge.counted = new Set(config.nat.reasons);
     this.deadTargets.dead_ms = config.dns.dead_target_s * 1000;
     this.#rooms.trusted = new Networks(config.auth.trusted_networks);
     this.#rooms.emergencyNetworks = new Networks(config.emergency.networks);
@@ -207,14 +237,7 @@ export class Core implements TransactionUser {
     if (endpoints === this.#endpoints) return;
     this.#endpoints = endpoints;
     this.domains.configure(this.#config.domains, endpoints);
-    this.locator.options = this.#locatorOptions();
-  }
-
-  #locatorOptions(): LocatorOptions {
-    return locatorOptions(
-      this.#config.dns,
-      this.#endpoints.map(({ transport }) => transport),
-    );
+    this.locator.options = locatorRules(this.#config, this.#endpoints);
   }
 
   /** Every name and address we answer for now, the main name first. */
@@ -223,14 +246,17 @@ export class Core implements TransactionUser {
     return this.domains.names;
   }
 
-  /** Begins what goes on by itself: probes of peers. To be called once the listeners are open. */
+  /** Begins what goes on by itself: probes of peers, pings. To be called once the listeners are open. */
   start(): void {
+    this.keeper.configure(this.#config, this.#parts.store.all());
     this.#prober.configure();
   }
 
   /** Ends that, and every timer. */
   close(): void {
     this.#prober.stop();
+    this.keepalive.close();
+    this.deadTargets.stop();
     this.layer.close();
   }
 
@@ -278,7 +304,8 @@ export class Core implements TransactionUser {
     passThrough(this.#rooms, request, flow, null);
   }
 
-  strayResponse(response: SipMessage): void {
+  strayResponse(response: SipMessage, flow: Flow): void {
+    if (this.keepalive.answered(response, flow)) return;
     this.#rooms.stateless.strayResponse(response);
   }
 
@@ -295,30 +322,4 @@ export class Core implements TransactionUser {
     const user = this.#parts.users.find(name);
     return user === null || user.disabled || user.realm !== this.#rooms.authenticator.realm ? null : user;
   }
-}
-
-/** The digest realm: as configured, else the first domain, else our name. */
-export function realmOf(config: Config): string {
-  return config.auth.realm ?? config.domains[0] ?? "sipedge";
-}
-
-function proxyRules({ calls, limits, timers }: Config): ProxyRules {
-  return {
-    branches_max: limits.branches_max,
-    timer_c_ms: timers.timer_c_s * 1000,
-    no_reply_ms: (timers.no_reply_s ?? timers.timer_c_s) * 1000, // Timer B comes first by default
-    failover_ms: timers.failover_s * 1000,
-    restart_on_higher: timers.restart_timer_c === "higher",
-    invite_lifetime_ms: timers.invite_lifetime_s * 1000,
-    cancel_wait_ms: 64 * timers.t1_ms,
-    hunt_ms: calls.hunt_s * 1000,
-    no_answer_ms: calls.no_answer_s * 1000,
-    forwards_max: calls.forwards_max,
-    decline_ends_search: calls.decline_ends_search,
-    follow_redirects: calls.follow_redirects,
-    early_media: calls.early_media,
-    late_forking: calls.late_forking,
-    history_info: calls.history_info,
-    diversion: calls.diversion,
-  };
 }

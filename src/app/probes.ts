@@ -1,9 +1,12 @@
 /**
- * OPTIONS of our own to the peers (RFC 3261 §11): sent through the transaction layer like any request.
+ * OPTIONS of our own to the peers, and to places that failed (RFC 3261 §11): sent through the transaction
+ * layer like any request.
  */
 import type { Dice } from "../base/dice.ts";
 import type { Flow, Transports } from "../base/flow.ts";
+import { hostPort } from "../base/flow.ts";
 import type { Locator } from "../dns/locator.ts";
+import type { Place } from "../dns/place.ts";
 import type { Domains } from "../location/domains.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { PeerUri } from "../peers/peer.ts";
@@ -32,6 +35,15 @@ export function sendProbe(rooms: ProbeRooms, { uri }: PeerUri, done: (status: nu
   };
   if (place === "name") locator.lookUp(uri, send);
   else send([place]);
+}
+
+/** The same to a place that failed, whoever lives there. */
+export function probePlace(rooms: ProbeRooms, place: Place, done: (status: number | null) => void): void {
+  const { transport, address, port } = place;
+  const flow = rooms.transports.flowTo(transport, address, port);
+  const param = transport === "udp" ? "" : `;transport=${transport}`;
+  if (flow === null) done(null);
+  else sendOn(rooms, flow, `sip:${hostPort(address, port)}${param}`, done);
 }
 
 function sendOn(

@@ -13,8 +13,15 @@ import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
+import type { FlowTokens, NamedFlow } from "../nat/flow-token.ts";
+import { isNamed } from "../nat/flow-token.ts";
+import type { NatJudge } from "../nat/judge.ts";
+import { cameDirectly } from "../nat/judge.ts";
 import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
+import { telAsSip } from "../peers/tel.ts";
 import type { Caller } from "../proxy/directory.ts";
+import type { OwnPath } from "../proxy/forward.ts";
+import { formsDialog } from "../proxy/forward.ts";
 import { detectLoop, loopHash } from "../proxy/loop.ts";
 import type { StatefulProxy } from "../proxy/proxy.ts";
 import type { Routing } from "../proxy/route.ts";
@@ -36,6 +43,8 @@ export interface ChainRooms {
   readonly stateless: StatelessProxy;
   readonly registrar: Registrar;
   readonly tokens: RouteTokens;
+  readonly flowTokens: FlowTokens;
+  readonly judge: NatJudge;
   trusted: Networks;
   /** From where a call for help needs no password. */
   emergencyNetworks: Networks;
@@ -43,6 +52,8 @@ export interface ChainRooms {
   readonly isEmergency: (user: string) => boolean;
   /** Whether the address belongs to a peer of the config. */
   readonly isPeer: (address: string) => boolean;
+  /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
+  readonly isServed: (host: string) => boolean;
   /** The number that urn:service:sos means here; null: none. */
   readonly sosUri: () => SipUri | null;
   acceptForeignCallers: boolean;
@@ -122,13 +133,24 @@ function takeRouteOff(rooms: ChainRooms, passage: Passage): Refusal | "next" {
     (user) => rooms.tokens.verify(user, callId) !== null,
   );
   if ("status" in routing) return routing;
-  passage.routing = routing;
-  if (!isSosUrn(routing.uri)) return "next";
-  const uri = rooms.sosUri();
-  if (uri === null) return NO_EMERGENCY;
-  passage.routing = { ...routing, uri }; // from here on as if the number had been dialled
+  const uri = numberMeant(rooms, routing);
+  if (uri !== null && "status" in uri) return uri;
+  passage.routing = uri === null ? routing : { ...routing, uri }; // from here on as if the number had been dialled
   return "next";
 }
+
+/** What urn:service:sos, or a tel: URI that no Route leads elsewhere, means here; null: it is neither. */
+function numberMeant(rooms: ChainRooms, { uri, next }: Routing): SipUri | Refusal | null {
+  if (uri.scheme === "tel" && next === null)
+    return telAsSip(uri, rooms.domains, rooms.isEmergency) ?? NO_NUMBER;
+  return isSosUrn(uri) ? (rooms.sosUri() ?? NO_EMERGENCY) : null;
+}
+
+const NO_NUMBER: Refusal = {
+  status: 404,
+  reason: "The tel: URI names no number here",
+  section: "RFC 3966 §5.1.5",
+};
 
 const NO_EMERGENCY: Refusal = {
   status: 416,
@@ -141,7 +163,7 @@ function breakLoops(rooms: ChainRooms, { request, loopHash }: Passage): Refusal 
 }
 
 /** Extensions we understand in requests that end here. */
-const EXTENSIONS = new Set(["path"]);
+const EXTENSIONS = new Set(["path", "outbound", "gruu"]);
 
 function register(
   rooms: ChainRooms,
@@ -178,7 +200,7 @@ function requireRefusal(request: SipMessage, section: string): Refusal | null {
 }
 
 const ALLOW = `Allow: ${METHODS.join(", ")}`;
-const CAPABILITIES = ["Accept: application/sdp", ALLOW, "Supported: path"];
+const CAPABILITIES = ["Accept: application/sdp", ALLOW, "Supported: path, outbound, gruu"];
 /** Methods that exist; to any other we say 501, to these, addressed to a server, 405 (§21.4.6, §21.5.2). */
 const KNOWN: ReadonlySet<string> = new Set(METHODS);
 
@@ -207,7 +229,12 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
   const { request, source, transaction, callId, loopHash, routing } = passage;
   if (routing === null) return "done";
   const ends = endsOf(rooms, passage, routing);
-  const admission = authorize(rooms, request, source, routing, ends);
+  const flow = ends === null ? flowOf(rooms, source, routing) : null;
+  const admission = authorize(rooms, request, source, routing, {
+    ends,
+    exit: exitOf(rooms, passage, routing),
+    flow,
+  });
   if ("status" in admission) return admission;
   const caller = callerOf(rooms, source, admission);
   const admitted = {
@@ -217,15 +244,28 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     callId,
     loopHash,
     callerIsOurs: admission.ours,
+    callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
     spentLines: spentCredentials(rooms, request),
     caller,
     callerIsVouched: caller.isVouched,
     permit: admission.permit,
     peer: admission.peer,
+    flow: flow,
+    path: admission.served ? pathFor(rooms, request, source) : null,
   };
   if (transaction === null) rooms.stateless.forwardAck(admitted);
   else rooms.proxy.forward(transaction, admitted);
   return "done";
+}
+
+function pathFor(rooms: ChainRooms, request: SipMessage, source: Flow): OwnPath | null {
+  if (request.method !== "REGISTER") return null;
+  return { token: rooms.flowTokens.sign(source), outbound: cameDirectly(request) };
+}
+
+/** A dialog begins, or a subscription or a registration elsewhere goes on: its sender may be behind a NAT. */
+function mayNeedFlow(request: SipMessage, { served }: Admission): boolean {
+  return formsDialog(request) || request.method === "SUBSCRIBE" || (served && request.method === "REGISTER");
 }
 
 function callerOf(rooms: ChainRooms, { remoteAddress: address }: Flow, { ours, user }: Admission): Caller {
@@ -236,6 +276,18 @@ function callerOf(rooms: ChainRooms, { remoteAddress: address }: Flow, { ours, u
 
 function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {
   return routing.token === null ? null : rooms.tokens.verify(routing.token, callId);
+}
+
+/** The last token of ours, when the dialog passes here twice and it is not the first. */
+function exitOf(rooms: ChainRooms, { callId }: Passage, { token, leaving }: Routing): DialogEnds | null {
+  const last = leaving?.user ?? null;
+  return token === null || last === null || last === token ? null : rooms.tokens.verify(last, callId);
+}
+
+/** Where a Path of ours leads; what comes on that very flow goes the other way (RFC 5626 §5.3). */
+function flowOf(rooms: ChainRooms, source: Flow, { token }: Routing): NamedFlow | null {
+  const flow = token === null ? null : rooms.flowTokens.verify(token);
+  return flow === null || isNamed(flow, source) ? null : flow;
 }
 
 const NO_LINES: readonly number[] = [];

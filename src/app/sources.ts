@@ -4,7 +4,7 @@
 import type { ApiSources } from "../api/sources.ts";
 import { systemClock } from "../base/clock.ts";
 import type { Appliance } from "./appliance.ts";
-import { realmOf } from "./core.ts";
+import { realmOf } from "./room-rules.ts";
 import { COMMIT, VERSION } from "./version.ts";
 
 export function apiSources(appliance: Appliance): ApiSources {
@@ -43,6 +43,13 @@ export function apiSources(appliance: Appliance): ApiSources {
       snapshot: (max) => appliance.resolver.snapshot(max),
       deadTargets: () => core.deadTargets.snapshot(),
       flush: () => appliance.resolver.flush(),
+    },
+    keepalive: {
+      enabled: () => core.keepalive.enabled,
+      setEnabled: (enabled) => core.keepalive.setEnabled(enabled),
+      counts: () => core.keepalive.counts(),
+      endpoints: (max) => core.keepalive.snapshot(max),
+      reach: (binding) => core.keeper.reach(binding, transports),
     },
     peers: (max) => core.trunks.book.snapshot(max),
     connectionCount: () => transports.snapshot(0).connections_total,

@@ -16,7 +16,8 @@ export function statusText(status: unknown, registrations: unknown): string {
   if (!state.success) return "What answers there is no sipedge, or one of another version.\n";
   const list = v.safeParse(SCHEMAS.Registrations, registrations);
   const rows = list.success ? list.output.registrations : null;
-  const blocks = [headline(state.output), warnings(state.output), facts(state.output)];
+  const warned = [...warnings(state.output), ...algWarnings(rows ?? [])];
+  const blocks = [headline(state.output), warned, facts(state.output)];
   if (rows !== null) blocks.push(table(rows, state.output.counts.registrations));
   const lines = blocks.filter((block) => block.length > 0).map((block) => block.join("\n"));
   return `${lines.join("\n\n")}\n`;
@@ -100,11 +101,35 @@ function table(rows: readonly Answer<"Registration">[], total: number): string[]
   if (rows.length === 0) return [];
   const shown = rows.slice(0, ROWS_MAX);
   const lines = [tableLine("Registered", "Reached at", "Over", "Ends in")];
-  for (const { aor, contact, transport, expires_in_s } of shown)
-    lines.push(tableLine(aor, contact, transport, duration(expires_in_s)));
+  for (const row of shown)
+    lines.push(
+      tableLine(
+        row.aor,
+        reachedAt(row),
+        row.transport,
+        row.reachable ? duration(row.expires_in_s) : "out of reach",
+      ),
+    );
   const more = Math.max(total, rows.length) - shown.length;
   if (more > 0) lines.push(`  and ${more} more: /v1/registrations lists them all`);
   return lines;
+}
+
+/** Behind a NAT it is the flow that counts, not the Contact. */
+function reachedAt({ contact, nat, remote }: Answer<"Registration">): string {
+  return nat.length > 0 ? `${remote} (NAT)` : contact;
+}
+
+const ALG_LINES_MAX = 5;
+
+/** A router between that rewrites messages is the first thing to switch off when calls fail. */
+function algWarnings(rows: readonly Answer<"Registration">[]): string[] {
+  return rows
+    .filter(({ alg_signs }) => alg_signs.length > 0)
+    .slice(0, ALG_LINES_MAX)
+    .flatMap(({ aor, remote, alg_signs }) =>
+      warning(`ALG suspected: the router of ${aor} at ${remote} rewrites SIP (${alg_signs.join(", ")})`),
+    );
 }
 
 function tableLine(aor: string, contact: string, transport: string, left: string): string {

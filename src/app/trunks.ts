@@ -8,15 +8,22 @@ import type { Dice } from "../base/dice.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
+import { globalNumber } from "../dns/enum.ts";
+import { EnumLookups } from "../dns/enum-lookups.ts";
+import type { NameService } from "../dns/records.ts";
 import type { Domains } from "../location/domains.ts";
+import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipUri } from "../message/uri.ts";
+import { parseUri, unescapeUser } from "../message/uri.ts";
 import { identityLines } from "../peers/identity.ts";
 import type { PeerUri } from "../peers/peer.ts";
+import { routeThrough } from "../peers/peer.ts";
 import { PeerBook } from "../peers/peer-book.ts";
+import type { Way } from "../peers/routes.ts";
 import type { TrunkHop as Hop } from "../peers/trunks.ts";
 import { Trunks } from "../peers/trunks.ts";
-import type { Caller, Trunks as ProxyTrunks, TrunkHop, TrunkWay } from "../proxy/directory.ts";
+import type { Caller, Find, Trunks as ProxyTrunks, TrunkHop, TrunkWay } from "../proxy/directory.ts";
 
 /** Calls counted at once; the oldest is forgotten for the next, which frees its line too early. */
 const CALLS_MAX = 100_000;
@@ -29,6 +36,8 @@ export interface TrunkParts {
   readonly log: Log;
   readonly metrics: Metrics;
   readonly domains: Domains;
+  /** For ENUM. */
+  readonly names: NameService;
 }
 
 interface RunningCall {
@@ -40,12 +49,14 @@ export class AppTrunks implements ProxyTrunks {
   readonly book: PeerBook;
   readonly #trunks: Trunks;
   readonly #parts: TrunkParts;
+  readonly #enum: EnumLookups;
   readonly #calls: BoundedMap<string, RunningCall>;
 
   constructor(parts: TrunkParts, config: Config) {
     this.#parts = parts;
     this.book = new PeerBook(parts);
     this.#trunks = new Trunks(this.book);
+    this.#enum = new EnumLookups(parts, enumOptions(config));
     const forgotten = parts.metrics.counter(
       "sipedge_peer_calls_forgotten_total",
       "Running calls no longer counted because too many run",
@@ -59,6 +70,7 @@ export class AppTrunks implements ProxyTrunks {
 
   configure(config: Config): void {
     this.#trunks.configure(config);
+    this.#enum.options = enumOptions(config);
   }
 
   decide(
@@ -67,6 +79,11 @@ export class AppTrunks implements ProxyTrunks {
     caller: Caller,
     method: string,
   ): { readonly ways: readonly TrunkWay[]; readonly refusal: Refusal | null } {
+    const serving = ours ? null : this.book.serving(uri.host);
+    if (serving !== null) {
+      const hops = () => this.#through(serving.name, method, uri, caller);
+      return { ways: [{ kind: "peer", hops, ring_ms: null }], refusal: null };
+    }
     const { clock } = this.#parts;
     const peer = caller.ours ? null : (this.book.peerAt(caller.address)?.name ?? null);
     const { ways, refusal } = this.#trunks.decide({
@@ -76,14 +93,38 @@ export class AppTrunks implements ProxyTrunks {
       caller: { user: caller.user, ours: caller.ours, peer },
       wall_ms: clock.wall(),
     });
-    const toWay = ({ to, user }: (typeof ways)[number]): TrunkWay => {
-      if (to.kind === "local") return to.name;
-      return () => {
-        const hops = this.#trunks.hops(to.peer, user, method, uri);
-        return "status" in hops ? hops : hops.map((hop) => this.#hop(hop, caller.user));
-      };
+    if (ways.length > 0 || refusal !== null)
+      return { ways: ways.map((way) => this.#toWay(way, caller, method, uri)), refusal };
+    const number = ours && caller.ours && this.#enum.isOn ? globalNumber(unescapeUser(uri.user ?? "")) : null;
+    return { ways: number === null ? [] : [this.#byEnum(number, null)], refusal };
+  }
+
+  #toWay({ to, user, ring_ms }: Way, caller: Caller, method: string, asked: SipUri): TrunkWay {
+    if (to.kind === "local") return { kind: "local", name: to.name, ring_ms };
+    if (to.kind === "enum") return this.#byEnum(to.number, ring_ms);
+    const hops = () => {
+      const found = this.#trunks.hops(to.peer, user, method, asked);
+      return "status" in found ? found : found.map((hop) => this.#hop(hop, caller.user));
     };
-    return { ways: ways.map(toWay), refusal };
+    return { kind: "peer", hops, ring_ms };
+  }
+
+  /** What strangers wrote into the tree is no URI until it was read. */
+  #byEnum(number: string, ring_ms: number | null): TrunkWay {
+    const find: Find = (found) =>
+      this.#enum.lookUp(number, (text) => {
+        if (text === "failed") return found(ENUM_FAILED);
+        const uri = text === null ? null : parseUri(text);
+        found(uri === null || uri instanceof ParseError ? NOT_IN_ENUM : uri);
+      });
+    return { kind: "sought", find, ring_ms };
+  }
+
+  /** The hops of the peer that keeps the accounts of the domain: only the way there is ours to say. */
+  #through(name: string, method: string, uri: SipUri, { user }: Caller): readonly TrunkHop[] | Refusal {
+    const hops = this.#trunks.hops(name, null, method, uri);
+    if ("status" in hops) return hops;
+    return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, user));
   }
 
   dialogEnded(callId: string): void {
@@ -140,6 +181,7 @@ class CountedHop implements TrunkHop {
   }
 
   mayBegin(method: string, isNew: boolean): boolean {
+    if (this.#begun) return true; // the next place of the same peer (RFC 3263 §4.3)
     if (isNew && !this.#book.isUsable(this.#at, method)) return false;
     if (isNew && method === "INVITE") {
       if (!this.#book.callBegan(this.#at)) return false;
@@ -175,3 +217,17 @@ class CountedHop implements TrunkHop {
     this.#counted = false;
   }
 }
+
+const NOT_IN_ENUM: Refusal = {
+  status: 404,
+  reason: "DNS: ENUM does not know the number",
+  section: "RFC 6116 §3",
+};
+/** As a next hop's failure: it says nothing about us (RFC 3261 §16.7 step 6). */
+const ENUM_FAILED: Refusal = {
+  status: 500,
+  reason: "DNS: no answer about the number (ENUM)",
+  section: "RFC 6116 §3",
+};
+
+const enumOptions = ({ dns: { enum_suffix, lookup_ms } }: Config) => ({ suffix: enum_suffix, lookup_ms });

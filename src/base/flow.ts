@@ -2,6 +2,7 @@
  * A Flow is the two-way association a message came on: a UDP pair of addresses, or one connection
  * (RFC 5626 §3.1). Transports make flows; every other room only names them and sends on them.
  */
+import type { Networks } from "./networks.ts";
 
 export type TransportName = "udp" | "tcp" | "tls" | "ws" | "wss";
 
@@ -13,6 +14,30 @@ export interface LocalEndpoint {
   readonly port: number;
   /** `host:port` for Via, Record-Route and Path: the advertised name, or the bound address (IPv6 in brackets). */
   readonly sentBy: string;
+  /** Who stands in the networks of this endpoint, and the name that is told there; absent: nobody is known to. */
+  readonly inside?: Inside;
+}
+
+/** The near side of an endpoint: peers that reach its bound address without any address translation. */
+export interface Inside {
+  readonly networks: Networks;
+  /** `host:port` of the bound address. */
+  readonly sentBy: string;
+}
+
+/** The `host:port` by which a peer at this address reaches the endpoint: its advertised name is for those outside. */
+export function sentByFor(endpoint: LocalEndpoint, address: string): string {
+  const { inside, sentBy } = endpoint;
+  return inside !== undefined && inside.sentBy !== sentBy && inside.networks.has(address)
+    ? inside.sentBy
+    : sentBy;
+}
+
+/** Whether `hostPort` is a name of this endpoint, told inside or outside. */
+export function isNameOf(endpoint: LocalEndpoint, name: string): boolean {
+  const { inside, sentBy } = endpoint;
+  if (name === sentBy || name === inside?.sentBy) return true;
+  return name.length === sentBy.length && name.toLowerCase() === sentBy.toLowerCase();
 }
 
 /**
@@ -70,6 +95,11 @@ export interface Transports {
   connectionTo(address: string, port: number): Flow | null;
   /** The flow a stored id names, when it still exists (a restart ends connections, not UDP flows). */
   flowById(id: string): Flow | null;
+  /**
+   * Asks whether a UDP port refuses what is sent there: `refused` is called once if ICMP says so within a short
+   * while, and never otherwise.
+   */
+  askPort(address: string, port: number, refused: () => void): void;
   /** Every point we listen on now. */
   endpoints(): readonly LocalEndpoint[];
   /** True when a stream connection to `address:port` is open or succeeded lately (RFC 3261 §18.1.1). */

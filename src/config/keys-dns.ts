@@ -3,7 +3,7 @@
  */
 import * as v from "valibot";
 import { isAddress, isHost } from "./hosts.ts";
-import { integer, listOf, section, someOf, truth } from "./kinds.ts";
+import { integer, listOf, section, someOf, text, truth } from "./kinds.ts";
 
 /** An address, with a port when it is not 53; IPv6 in brackets then. */
 function isServer(text: string): boolean {
@@ -78,6 +78,18 @@ export const dns = section(
         without: "with one of them alone, hosts of the other cannot be reached",
       }),
       ["ipv4", "ipv6"],
+    ),
+    enum_suffix: v.optional(
+      v.nullable(
+        text((suffix) => isHost(suffix) && !isAddress(suffix), "a domain like e164.arpa", {
+          does:
+            "Where telephone numbers are looked up (ENUM, RFC 6116): +49 30 1 as 1.0.3.9.4.e164.arpa. Asked for numbers " +
+            'with + that users dial and neither a user nor a route has, and where a route says "{enum}".',
+          without: "no number is looked up; in a public tree, others decide where the numbers lead",
+          example: "e164.arpa",
+        }),
+      ),
+      null,
     ),
     ttl_max_s: v.optional(
       integer(0, 604_800, "seconds", {

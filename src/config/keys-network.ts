@@ -2,8 +2,9 @@
  * Keys about sockets: [[listen]], [http], [tcp] and [udp].
  */
 import * as v from "valibot";
+import { parseNetwork } from "../base/networks.ts";
 import { betterListenAddress, isAddress, isHostPort, isListenAddress } from "./hosts.ts";
-import { integer, oneOf, SECRET_CHARS_MAX, secret, section, sections, text, truth } from "./kinds.ts";
+import { integer, listOf, oneOf, SECRET_CHARS_MAX, secret, section, sections, text, truth } from "./kinds.ts";
 
 const LISTENERS_MAX = 100;
 const NOT_YET = "not built yet: comes with TLS";
@@ -50,9 +51,19 @@ export const listen = sections(
     ),
     advertise: v.exactOptional(
       text(isHostPort, "host or host:port, IPv6 in brackets", {
-        does: "The name written into messages in place of the address, where the world sees another one.",
+        does:
+          "The name written into messages to peers outside, where the world sees another address. " +
+          "Peers in the networks of the interface and in local_networks are told the address itself.",
         without: "behind a NAT or in a cloud, peers outside send their requests to an inner address",
         example: "203.0.113.5:5060",
+      }),
+    ),
+    local_networks: v.exactOptional(
+      listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
+        does: "Networks inside, beside those of the interface itself: hosts that reach the address without any NAT.",
+        without:
+          "phones in a routed inner network are told the advertised name, and may not reach it from inside",
+        example: ["10.20.0.0/16"],
       }),
     ),
   },

@@ -3,7 +3,7 @@
  */
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
-import { isSipUri } from "./hosts.ts";
+import { isHost, isSipUri } from "./hosts.ts";
 import { integer, listOf, oneOf, sections, text, truth } from "./kinds.ts";
 import { PEER_NAME, readPeerAddress } from "./route-forms.ts";
 
@@ -148,6 +148,16 @@ export const peer = sections(
         does: "From where its requests come: what is sent from there is from this peer, without a password.",
         without: "its calls are those of a stranger; a wider list lets others call in its name",
         example: ["192.0.2.7"],
+      }),
+      [],
+    ),
+    serves: v.optional(
+      listOf(isHost, 'host names or IP addresses without "sip:" and port', {
+        does:
+          "Domains whose accounts this peer keeps: their phones register and call through here, and it asks for " +
+          "the passwords. Calls back to them come with the Path we put into their registration (RFC 3327).",
+        without: "phones of a PBX behind this appliance could not register at it from behind their NATs",
+        example: ["pbx.example.test"],
       }),
       [],
     ),

@@ -128,16 +128,27 @@ export const route = sections(
     to: v.pipe(
       listOf(
         isRead(readDestination),
-        '"peer:NAME", names of users or groups, "{number}" or "refuse 403 reason"',
+        '"peer:NAME", names of users or groups, "{number}", "{enum}" or "refuse 403 reason"',
         {
           does:
             "Where the call goes, one after the other until one takes it. {number} is the user or group here that " +
-            "has the rewritten number as name. After refuse nothing is tried.",
+            "has the rewritten number as name. {enum} is where dns.enum_suffix leads the rewritten number (RFC 6116). " +
+            "After refuse nothing is tried.",
           without: "needed",
         },
       ),
       v.minLength(1, "at least one destination"),
       v.maxLength(DESTINATIONS_MAX, `at most ${DESTINATIONS_MAX} destinations`),
+    ),
+    ring_s: v.optional(
+      v.nullable(
+        integer(1, 3600, "seconds", {
+          does: "How long each destination may take to answer; then the next one is tried. (Kamailio: fr_inv_timer_avp)",
+          without: "they ring until the caller gives up, or timers.timer_c_s",
+          example: 25,
+        }),
+      ),
+      null,
     ),
     last: v.optional(
       truth({

@@ -4,7 +4,17 @@
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
 import { USER_NAME, USER_NAME_ALLOWED, userCallKeys } from "./keys-calls.ts";
-import { integer, listOf, SECRET_CHARS_MAX, secret, section, sections, someOf, text } from "./kinds.ts";
+import {
+  integer,
+  listOf,
+  SECRET_CHARS_MAX,
+  secret,
+  section,
+  sections,
+  someOf,
+  text,
+  truth,
+} from "./kinds.ts";
 
 const USERS_MAX = 100_000;
 const REALM_CHARS_MAX = 128;
@@ -139,6 +149,13 @@ export const registrar = section(
         start: true,
       }),
       10,
+    ),
+    service_route: v.optional(
+      truth({
+        does: "Phones are told to send all they send through the listener they registered at (RFC 3608).",
+        without: "phones find their own way, which is right unless another proxy stands between",
+      }),
+      false,
     ),
   },
 );

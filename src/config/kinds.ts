@@ -111,14 +111,15 @@ export function listOf(test: (text: string) => boolean, item: string, about: Abo
   );
 }
 
-/** A list of some of the words, each once, in the order that counts. */
-export function someOf<const Words extends readonly string[]>(words: Words, about: About) {
-  const allowed = `list of one or more of ${words.map((word) => `"${word}"`).join(", ")}, each once`;
+/** A list of some of the words, each once, in the order that counts; `least` of them at least. */
+export function someOf<const Words extends readonly string[]>(words: Words, about: About, least: 0 | 1 = 1) {
+  const some = least === 0 ? "any" : "one or more";
+  const allowed = `list of ${some} of ${words.map((word) => `"${word}"`).join(", ")}, each once`;
   const item = words.join(", ");
   const suggest = (found: string) => nearest(found, words);
   return v.pipe(
     v.array(v.pipe(v.picklist(words, item), v.metadata({ allowed: item, suggest })), allowed),
-    v.check((list) => list.length > 0 && new Set(list).size === list.length, allowed),
+    v.check((list) => list.length >= least && new Set(list).size === list.length, allowed),
     meta({ ...about, allowed }),
   );
 }

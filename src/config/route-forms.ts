@@ -116,15 +116,20 @@ export type Destination =
   | { readonly kind: "peer"; readonly peer: string }
   /** A user or group here; null: the one whose name is the number as it was rewritten. */
   | { readonly kind: "local"; readonly name: string | null }
+  /** Where ENUM leads the number as it was rewritten. */
+  | { readonly kind: "enum" }
   | { readonly kind: "refuse"; readonly status: number; readonly reason: string };
 
 /** The destination that stands for the rewritten number itself. */
 export const NUMBER_HERE = "{number}";
+/** The destination that stands for what ENUM knows of it. */
+export const BY_ENUM = "{enum}";
 const REASON_CHARS_MAX = 64;
 
-/** destination = "peer:" name / "{number}" / name of a user or group / "refuse" SP 4xx-or-6xx [ SP reason ] */
+/** destination = "peer:" name / "{number}" / "{enum}" / name of a user or group / "refuse" SP 4xx-or-6xx [ SP reason ] */
 export function readDestination(text: string): Destination | null {
   if (text === NUMBER_HERE) return { kind: "local", name: null };
+  if (text === BY_ENUM) return { kind: "enum" };
   if (text.startsWith("peer:")) {
     const peer = text.slice("peer:".length);
     return PEER_NAME.test(peer) ? { kind: "peer", peer } : null;

@@ -4,20 +4,23 @@
 import { parseNetwork } from "../base/networks.ts";
 import { canonicalAddress } from "./hosts.ts";
 import type { KeyPath } from "./key-path.ts";
-import { readCaller, readDestination } from "./route-forms.ts";
+import { BY_ENUM, readCaller, readDestination } from "./route-forms.ts";
 
 /** The keys these rules look at; a mistaken value is undefined. */
 export interface PeersDraft {
+  readonly domains?: readonly (string | undefined)[] | undefined;
   readonly peer?:
     | readonly (
         | {
             readonly name?: string | undefined;
             readonly networks?: readonly (string | undefined)[] | undefined;
+            readonly serves?: readonly (string | undefined)[] | undefined;
           }
         | undefined
       )[]
     | undefined;
   readonly route?: readonly (RouteDraft | undefined)[] | undefined;
+  readonly dns?: { readonly enum_suffix?: string | null | undefined } | undefined;
 }
 
 interface RouteDraft {
@@ -62,6 +65,24 @@ export function peerNetworksOnce({ peer = [] }: PeersDraft, tell: Tell): void {
     }
 }
 
+/** The accounts of a domain are kept in one place: here, or at one peer. */
+export function domainsServedOnce({ domains = [], peer = [] }: PeersDraft, tell: Tell): void {
+  const kept = new Map(domains.map((name) => [name?.toLowerCase(), "domains"]));
+  for (const [index, entry] of peer.entries())
+    for (const [at, text] of (entry?.serves ?? []).entries()) {
+      if (text === undefined) continue;
+      const key = text.toLowerCase();
+      const other = kept.get(key);
+      if (other === undefined) kept.set(key, `peer[${index}]`);
+      else if (other !== `peer[${index}]`)
+        tell(
+          ["peer", index, "serves", at],
+          JSON.stringify(text),
+          `each domain in one place: ${other} has it already`,
+        );
+    }
+}
+
 /** What a route names is there. Users may also be in the data directory, so their names are not looked for. */
 export function routesNamePeersThatAre({ peer = [], route = [] }: PeersDraft, tell: Tell): void {
   const names = new Set(peer.map((entry) => entry?.name));
@@ -79,4 +100,19 @@ export function routesNamePeersThatAre({ peer = [], route = [] }: PeersDraft, te
   }
 }
 
-export const PEER_RULES = [peerAndRouteNamesOnce, peerNetworksOnce, routesNamePeersThatAre] as const;
+/** "{enum}" without a suffix would never lead anywhere. */
+export function enumHasItsSuffix({ route = [], dns }: PeersDraft, tell: Tell): void {
+  if (dns === undefined || dns.enum_suffix !== null) return; // a mistaken suffix is told already
+  for (const [index, entry] of route.entries())
+    for (const [at, text] of (entry?.to ?? []).entries())
+      if (text === BY_ENUM)
+        tell(["route", index, "to", at], JSON.stringify(text), "nothing by ENUM without dns.enum_suffix");
+}
+
+export const PEER_RULES = [
+  peerAndRouteNamesOnce,
+  peerNetworksOnce,
+  domainsServedOnce,
+  routesNamePeersThatAre,
+  enumHasItsSuffix,
+] as const;

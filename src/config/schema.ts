@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { isHost } from "./hosts.ts";
 import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
 import { dns } from "./keys-dns.ts";
+import { device, keepalive, nat } from "./keys-nat.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
 import { peer } from "./keys-peers.ts";
 import { route } from "./keys-routes.ts";
@@ -76,6 +77,9 @@ export const ConfigSchema = v.strictObject({
   auth: v.optional(auth, {}),
   user: v.optional(user, []),
   registrar: v.optional(registrar, {}),
+  nat: v.optional(nat, {}),
+  keepalive: v.optional(keepalive, {}),
+  device: v.optional(device, []),
   calls: v.optional(calls, {}),
   called_domain: v.optional(calledDomain, []),
   group: v.optional(group, []),

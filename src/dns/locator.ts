@@ -9,7 +9,7 @@ import type { TransportName } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { DeadTargets } from "./dead-targets.ts";
-import { Lookup } from "./lookup.ts";
+import { failureText, Lookup } from "./lookup.ts";
 import type { Place, Wanted } from "./place.ts";
 import { defaultPort, defaultTransport, wantedOf } from "./place.ts";
 import type { NameService } from "./records.ts";
@@ -20,8 +20,11 @@ import type { NameService } from "./records.ts";
  */
 export type LookupEnd = "found" | "absent" | "failed" | "refused";
 
-/** Called once with the places in the order in which to try them, at most `PLACES_MAX`. */
-export type Found = (places: readonly Place[], end: LookupEnd) => void;
+/**
+ * Called once with the places in the order in which to try them, at most `PLACES_MAX`. `why` says in words
+ * what kept them from being found; "" when they were.
+ */
+export type Found = (places: readonly Place[], end: LookupEnd, why: string) => void;
 
 export interface LocatorOptions {
   /** Transports that we can send on, the preferred one first; asked for when there are no NAPTR records. */
@@ -94,7 +97,8 @@ export class Locator {
    */
   lookUp(uri: SipUri, found: Found): void {
     const wanted = wantedOf(uri);
-    if (wanted === null) return this.#end(found, [], "absent");
+    if (wanted === null)
+      return this.#end(found, [], "absent", "The URI asks for a transport that is not known");
     this.#locate(wanted, found);
   }
 
@@ -114,19 +118,20 @@ export class Locator {
 
   #locate(wanted: Wanted, found: Found): void {
     const place = literalPlace(wanted);
-    if (place !== null) return this.#end(found, [place], "found");
-    if (this.#underway.size >= LOOKUPS_MAX) return this.#end(found, [], "refused");
-    const lookup = new Lookup(this.#parts, this.options, wanted, (places, end) => {
+    if (place !== null) return this.#end(found, [place], "found", "");
+    if (this.#underway.size >= LOOKUPS_MAX)
+      return this.#end(found, [], "refused", failureText(wanted.host, "busy"));
+    const lookup = new Lookup(this.#parts, this.options, wanted, (places, end, why) => {
       this.#underway.delete(lookup);
-      this.#end(found, this.#parts.dead.order(places), end);
+      this.#end(found, this.#parts.dead.order(places), end, why);
     });
     this.#underway.add(lookup);
     lookup.start();
   }
 
-  #end(found: Found, places: readonly Place[], end: LookupEnd): void {
+  #end(found: Found, places: readonly Place[], end: LookupEnd, why: string): void {
     this.#ends[end].inc();
-    found(places, end);
+    found(places, end, why);
   }
 }
 

@@ -10,7 +10,7 @@ import type { TransportName } from "../base/flow.ts";
 import type { LocatorOptions, LookupEnd } from "./locator.ts";
 import type { Place, Wanted } from "./place.ts";
 import { defaultPort, defaultTransport, placeKey } from "./place.ts";
-import type { Answer, NameService, RecordData, RecordType, Service } from "./records.ts";
+import type { Answer, Failure, NameService, RecordData, RecordType, Service } from "./records.ts";
 import type { ServiceName } from "./srv-order.ts";
 import { assumedServices, offeredServices, orderServices } from "./srv-order.ts";
 
@@ -45,30 +45,29 @@ export interface LookupParts {
   readonly names: NameService;
 }
 
+/** The end of a look-up, and in words why it found nothing ("" when it did). */
+export type LookupDone = (places: readonly Place[], end: LookupEnd, why: string) => void;
+
 const OUT_OF_BUDGET = { kind: "failed", reason: "budget" } as const;
 
 export class Lookup {
   readonly #parts: LookupParts;
   readonly #options: LocatorOptions;
   readonly #wanted: Wanted;
-  readonly #done: (places: readonly Place[], end: LookupEnd) => void;
+  readonly #done: LookupDone;
   readonly #deadline_ms: number;
   readonly #addresses = new Map<string, Addresses>();
   #routes: readonly Route[] = [];
   #queries = 0;
-  #failed = false;
+  /** The last thing that name service did not tell; null: it told everything. */
+  #failure: Failure | null = null;
   /** Name service says that the name itself does not exist. */
   #nameless = false;
   #over = false;
   #alarm: Alarm | null = null;
   #stageAlarm: Alarm | null = null;
 
-  constructor(
-    parts: LookupParts,
-    options: LocatorOptions,
-    wanted: Wanted,
-    done: (places: readonly Place[], end: LookupEnd) => void,
-  ) {
+  constructor(parts: LookupParts, options: LocatorOptions, wanted: Wanted, done: LookupDone) {
     this.#parts = parts;
     this.#options = options;
     this.#wanted = wanted;
@@ -94,9 +93,13 @@ export class Lookup {
     this.#alarm?.cancel();
     this.#stageAlarm?.cancel();
     const places = this.#places();
-    const open = this.#parts.clock.now() >= this.#deadline_ms;
-    const unsure = (this.#failed || open) && !this.#nameless;
-    this.#done(places, places.length > 0 ? "found" : unsure ? "failed" : "absent");
+    if (places.length > 0) return this.#done(places, "found", "");
+    const { host } = this.#wanted;
+    if (this.#nameless) return this.#done(places, "absent", absentText(host, false));
+    const late = this.#parts.clock.now() >= this.#deadline_ms;
+    const failure = this.#failure ?? (late ? "timeout" : null);
+    if (failure === null) this.#done(places, "absent", absentText(host, true));
+    else this.#done(places, "failed", failureText(host, failure));
   }
 
   /** §4.1: the domain's own choice of transports. */
@@ -243,22 +246,49 @@ export class Lookup {
     if (open === 0) return once();
     const share_ms = STAGE_SHARE * (this.#deadline_ms - this.#parts.clock.now());
     this.#stageAlarm = this.#parts.clock.after(share_ms, () => {
-      this.#failed = true;
+      this.#failure ??= "timeout";
       once();
     });
   }
 
   #ask<T extends RecordType>(name: string, type: T, use: (answer: Answer<RecordData[T]>) => void): void {
     if (this.#queries >= QUERIES_MAX) {
-      this.#failed = true;
+      this.#failure ??= "budget";
       return use(OUT_OF_BUDGET);
     }
     this.#queries++;
     this.#parts.names.ask(name, type, (answer) => {
       if (this.#over) return;
-      if (answer.kind === "failed") this.#failed = true;
+      if (answer.kind === "failed") this.#failure = answer.reason;
       if (answer.kind === "none" && !answer.exists && name === this.#wanted.host) this.#nameless = true;
       use(answer);
     });
   }
+}
+
+const FAILURE_TEXT: Readonly<Record<Failure, string>> = {
+  SERVFAIL: "the name servers fail (SERVFAIL)",
+  REFUSED: "the name servers refuse to answer",
+  timeout: "no answer from any name server in time",
+  unreachable: "no name server can be reached",
+  "alias-loop": "its aliases lead nowhere",
+  busy: "too many questions are open",
+  budget: "it takes too many questions",
+  closed: "name service is closed",
+};
+/** Longer names are cut off in answers. */
+const NAME_SHOWN_MAX = 100;
+
+const shownName = (host: string): string => host.slice(0, NAME_SHOWN_MAX);
+
+/** Name service has said it: there is no such name, or nothing at it that we could send to. */
+function absentText(host: string, exists: boolean): string {
+  return exists
+    ? `DNS: ${shownName(host)} has no server and no address`
+    : `DNS: no such name ${shownName(host)}`;
+}
+
+/** Why it is not known where that is. */
+export function failureText(host: string, failure: Failure): string {
+  return `DNS: ${shownName(host)}: ${FAILURE_TEXT[failure]}`;
 }

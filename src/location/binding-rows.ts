@@ -65,6 +65,7 @@ export function bindingRow(id: number, binding: Binding): BindingRow {
     cseq: binding.cseq,
     instance: binding.instance,
     reg_id: binding.reg_id,
+    outbound: binding.outbound,
     path: path.length === 0 ? null : JSON.stringify(path),
     user_agent: binding.user_agent,
     flow_transport: flow.transport,
@@ -72,7 +73,8 @@ export function bindingRow(id: number, binding: Binding): BindingRow {
     flow_local_port: flow.local_port,
     flow_remote_address: flow.remote_address,
     flow_remote_port: flow.remote_port,
-    flow_sent_by: flow.sent_by,
+    flow_nat: flow.nat,
+    flow_alg: flow.alg,
     flow_id: flow.id,
   };
 }
@@ -97,6 +99,7 @@ export function bindingOf(row: BindingRow, refresh: RefreshRow | undefined): Bin
     cseq: newest.cseq,
     instance: row.instance,
     reg_id: row.reg_id,
+    outbound: row.outbound,
     path: row.path === null ? NO_PATH : JSON.parse(row.path),
     user_agent: row.user_agent,
     flow: {
@@ -105,7 +108,8 @@ export function bindingOf(row: BindingRow, refresh: RefreshRow | undefined): Bin
       local_port: row.flow_local_port,
       remote_address: row.flow_remote_address,
       remote_port: row.flow_remote_port,
-      sent_by: row.flow_sent_by,
+      nat: row.flow_nat,
+      alg: row.flow_alg,
       id: row.flow_id,
     },
   };

@@ -14,8 +14,10 @@ export interface BindingFlow {
   readonly local_port: number;
   readonly remote_address: string;
   readonly remote_port: number;
-  /** The host in the topmost Via of its REGISTER: another one than the remote address means a NAT in between. */
-  readonly sent_by: string;
+  /** Why its phone counts as behind a NAT: names of reasons with commas between them; empty: it does not. */
+  readonly nat: string;
+  /** Signs of a SIP ALG on its way, likewise. */
+  readonly alg: string;
   /** `Flow.id`. */
   readonly id: string;
 }
@@ -41,6 +43,8 @@ export interface Binding {
   /** `+sip.instance`, null when absent. */
   readonly instance: string | null;
   readonly reg_id: number | null;
+  /** The phone is reached over the flow it registered on only, as it asked for (RFC 5626 §6). */
+  readonly outbound: boolean;
   /** Raw Path values, topmost first. */
   readonly path: readonly string[];
   readonly user_agent: string | null;
@@ -58,6 +62,7 @@ export function onlyRefreshes(old: Binding, next: Binding): boolean {
     old.q === next.q &&
     old.instance === next.instance &&
     old.reg_id === next.reg_id &&
+    old.outbound === next.outbound &&
     old.user_agent === next.user_agent &&
     (old.path === next.path || sameTexts(old.path, next.path)) &&
     (old.flow === next.flow || sameFlow(old.flow, next.flow))
@@ -84,6 +89,7 @@ function sameFlow(a: BindingFlow, b: BindingFlow): boolean {
     a.local_port === b.local_port &&
     a.remote_address === b.remote_address &&
     a.remote_port === b.remote_port &&
-    a.sent_by === b.sent_by
+    a.nat === b.nat &&
+    a.alg === b.alg
   );
 }

@@ -8,6 +8,8 @@ import { ParseError } from "../message/parse-error.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseHostPort, unescapeUser } from "../message/uri.ts";
 
+/** What a name without a port means (RFC 3261 §19.1.2). */
+const SIP_PORT = 5060;
 /** What stands in AORs where no domain is configured. */
 const NAMELESS = "localhost";
 
@@ -26,7 +28,8 @@ export class Domains {
     for (const endpoint of endpoints) {
       const advertised = parseHostPort(endpoint.sentBy, 0, endpoint.sentBy.length);
       const port = advertised instanceof ParseError ? endpoint.port : (advertised.port ?? endpoint.port);
-      if (!(advertised instanceof ParseError)) own.add(`${advertised.host} ${port}`);
+      if (!(advertised instanceof ParseError))
+        own.add(`${advertised.host} ${port}`).add(`${advertised.host} ${advertised.port ?? SIP_PORT}`);
       own.add(`${endpoint.address} ${endpoint.port}`);
       addresses.add(endpoint.address);
       if (!(advertised instanceof ParseError)) addresses.add(advertised.host);

@@ -5,6 +5,8 @@
 import type { Database } from "bun:sqlite";
 import bindingsAndUsers from "../../migrations/0001-bindings-and-users.sql" with { type: "text" };
 import forwards from "../../migrations/0002-forwards.sql" with { type: "text" };
+import flows from "../../migrations/0003-flows.sql" with { type: "text" };
+import keptFlows from "../../migrations/0004-kept-flows.sql" with { type: "text" };
 
 export interface Migration {
   /** The file's name without `.sql`. */
@@ -16,6 +18,8 @@ export interface Migration {
 export const MIGRATIONS: readonly Migration[] = [
   { name: "0001-bindings-and-users", sql: bindingsAndUsers },
   { name: "0002-forwards", sql: forwards },
+  { name: "0003-flows", sql: flows },
+  { name: "0004-kept-flows", sql: keptFlows },
 ];
 
 /** The database knows migrations that this version does not. */

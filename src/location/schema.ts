@@ -2,7 +2,7 @@
  * The tables as drizzle knows them. `migrations/*.sql` makes them, and says what each is for; a test
  * holds the two together.
  */
-import { blob, integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
 
 export const bindings = sqliteTable("bindings", {
   id: integer().primaryKey(),
@@ -25,8 +25,10 @@ export const bindings = sqliteTable("bindings", {
   flow_local_port: integer().notNull(),
   flow_remote_address: text().notNull(),
   flow_remote_port: integer().notNull(),
-  flow_sent_by: text().notNull(),
   flow_id: text().notNull(),
+  outbound: integer({ mode: "boolean" }).notNull(),
+  flow_nat: text().notNull(),
+  flow_alg: text().notNull(),
 });
 
 export const refreshes = sqliteTable("refreshes", {
@@ -55,6 +57,21 @@ export const forwards = sqliteTable("forwards", {
   unreachable: text(),
   no_answer_after_s: integer(),
 });
+
+export const keptFlows = sqliteTable(
+  "kept_flows",
+  {
+    condition: text().notNull(),
+    key: text().notNull(),
+    flow_id: text().notNull(),
+    local_address: text().notNull(),
+    local_port: integer().notNull(),
+    remote_address: text().notNull(),
+    remote_port: integer().notNull(),
+    until_ms: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.condition, table.key, table.flow_id] })],
+);
 
 export const meta = sqliteTable("meta", {
   name: text().primaryKey().notNull(),

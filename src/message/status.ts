@@ -20,6 +20,7 @@ export const REASON_PHRASE: Readonly<Record<number, string>> = {
   421: "Extension Required",
   423: "Interval Too Brief",
   430: "Flow Failed", // RFC 5626
+  439: "First Hop Lacks Outbound Support", // RFC 5626
   440: "Max-Breadth Exceeded", // RFC 5393
   480: "Temporarily Unavailable",
   481: "Call/Transaction Does Not Exist",

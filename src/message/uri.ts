@@ -216,3 +216,18 @@ function sameHeaders(a: string, b: string): boolean {
 export function isToken(text: string): boolean {
   return text !== "" && allOf(text, 0, text.length, TOKEN);
 }
+
+/** The text as the value of a URI parameter: what may not stand there is escaped (§25.1 pvalue). */
+export function escapeParam(text: string): string {
+  return text.replace(/[^A-Za-z0-9\-_.!~*'()[\]/:&+$]/g, (char) => {
+    const hex = char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0");
+    return `%${hex}`;
+  });
+}
+
+/** The text with every escape resolved. */
+export function unescapeParam(text: string): string {
+  return text.replace(/%([0-9a-fA-F]{2})/g, (_whole, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+}

@@ -1,16 +1,25 @@
-/** Addresses that mean something only inside a network (RFC 1918, 6598, 3927, 4193, 4291). */
+/**
+ * Addresses that mean something only inside a network, or nothing at all: what a phone behind a NAT tells of
+ * itself (IANA special-purpose registries; RFC 1918, 6598, 6890, 3927, 4193, 4291).
+ */
 import { Networks } from "../base/networks.ts";
 
 const PRIVATE = new Networks([
+  "0.0.0.0/8", // "this" network (RFC 6890)
   "10.0.0.0/8",
+  "100.64.0.0/10", // shared, carrier-grade NAT (RFC 6598)
+  "127.0.0.0/8",
+  "169.254.0.0/16", // link-local (RFC 3927)
   "172.16.0.0/12",
+  "192.0.0.0/24", // protocol assignments, DS-Lite among them (RFC 6333, 7335)
   "192.168.0.0/16",
-  "100.64.0.0/10",
-  "169.254.0.0/16",
-  "fc00::/7",
+  "::/128",
+  "::1/128",
+  "fc00::/7", // unique-local (RFC 4193)
   "fe80::/10",
 ]);
 
+/** Whether the text is an address (no brackets, no zone) that cannot be reached from another network. */
 export function isPrivate(address: string): boolean {
   return PRIVATE.has(address);
 }

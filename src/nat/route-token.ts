@@ -5,6 +5,7 @@
  */
 import { sameAddress } from "../base/address.ts";
 import type { TransportName } from "../base/flow.ts";
+import { isSix, readAddress, TRANSPORTS, writeAddress } from "./token-bytes.ts";
 
 /** One end of a dialog as we saw it: the address its messages come from and go to. */
 export interface End {
@@ -13,20 +14,35 @@ export interface End {
   readonly port: number;
   /** It may send requests of this dialog anywhere: it proved its account, or is one of our own phones. */
   readonly ours: boolean;
+  /**
+   * What is for it goes to this address, or over its connection, whatever its Contact says: it stands behind a
+   * NAT, or asked for it (RFC 5626 §5.3).
+   */
+  readonly bound: boolean;
 }
 
 export interface DialogEnds {
   readonly caller: End;
   readonly callee: End;
+  /** `tagMark` of the caller's tag: which of both sends, also from an address that its NAT changed since. */
+  readonly callerMark: number;
 }
 
-const TRANSPORTS: readonly TransportName[] = ["udp", "tcp", "tls", "ws", "wss"];
+/** 16 bits that tell the two tags of one dialog apart. */
+export function tagMark(tag: string | null): number {
+  return Bun.hash.xxHash32(tag ?? "") & 0xffff;
+}
+
 const MAC_BYTES = 9;
 /** Of two IPv4 ends, and of two IPv6 ends. */
-export const TOKEN_CHARS_MIN = 31;
-const TOKEN_CHARS_MAX = 63;
+export const TOKEN_CHARS_MIN = 34;
+const TOKEN_CHARS_MAX = 66;
 const IPV6_BIT = 8;
 const OURS_BIT = 16;
+const BOUND_BIT = 32;
+
+/** Each length as one byte. */
+const LENGTHS = Buffer.from(Array.from({ length: 256 }, (_, length) => length));
 
 export class RouteTokens {
   readonly #key: Uint8Array;
@@ -37,10 +53,11 @@ export class RouteTokens {
     this.#key = key;
   }
 
-  /** A token of 31 (IPv4) to 63 (IPv6) characters of [A-Za-z0-9_-], fit for a URI's user part. */
+  /** A token of 34 (IPv4) to 66 (IPv6) characters of [A-Za-z0-9_-], fit for a URI's user part. */
   sign(ends: DialogEnds, callId: string): string {
     const scratch = this.#scratch;
-    let length = writeEnd(scratch, 0, ends.caller);
+    scratch.writeUInt16BE(ends.callerMark, 0);
+    let length = writeEnd(scratch, 2, ends.caller);
     length = writeEnd(scratch, length, ends.callee);
     this.#mac(scratch, length, callId).copy(scratch, length, 0, MAC_BYTES);
     return scratch.toString("base64url", 0, length + MAC_BYTES);
@@ -51,78 +68,49 @@ export class RouteTokens {
     if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
     const bytes = Buffer.from(token, "base64url");
     const length = bytes.length - MAC_BYTES;
-    if (length < 14) return null;
+    if (length < 16 || bytes.toString("base64url") !== token) return null;
     const mac = this.#mac(bytes, length, callId);
     for (let i = 0; i < MAC_BYTES; i++) if (mac[i] !== bytes[length + i]) return null;
-    const [caller, next] = readEnd(bytes, 0);
+    const [caller, next] = readEnd(bytes, 2);
     const [callee] = readEnd(bytes, next);
-    return { caller, callee };
+    return { caller, callee, callerMark: bytes.readUInt16BE(0) };
   }
 
   #mac(bytes: Buffer, length: number, callId: string): Buffer {
     const hasher = new Bun.CryptoHasher("sha256", this.#key);
-    return hasher.update(bytes.subarray(0, length)).update(callId, "latin1").digest() as Buffer;
+    const signed = bytes.subarray(0, length);
+    // How long the first part is belongs to it: nothing can be moved from one part into the other.
+    return hasher
+      .update(LENGTHS.subarray(length, length + 1))
+      .update(signed)
+      .update(callId, "latin1")
+      .digest() as Buffer;
   }
 }
 
-/** head (transport, family, ours) · port · address in 4 or 16 bytes */
+/** head (transport, family, ours, bound) · port and address */
 function writeEnd(out: Buffer, at: number, end: End): number {
-  const six = end.address.includes(":");
-  out[at] = TRANSPORTS.indexOf(end.transport) | (six ? IPV6_BIT : 0) | (end.ours ? OURS_BIT : 0);
-  out.writeUInt16BE(end.port, at + 1);
-  if (six) {
-    writeIPv6(out, at + 3, end.address);
-    return at + 19;
-  }
-  writeIPv4(out, at + 3, end.address);
-  return at + 7;
+  const six = isSix(end.address);
+  const { ours, bound } = end;
+  out[at] =
+    TRANSPORTS.indexOf(end.transport) |
+    (six ? IPV6_BIT : 0) |
+    (ours ? OURS_BIT : 0) |
+    (bound ? BOUND_BIT : 0);
+  return writeAddress(out, at + 1, end.address, end.port);
 }
 
 function readEnd(bytes: Buffer, at: number): [End, number] {
   const head = bytes[at]!;
-  const six = (head & IPV6_BIT) !== 0;
-  const from = at + 3;
-  const to = from + (six ? 16 : 4);
+  const [address, port, next] = readAddress(bytes, at + 1, (head & IPV6_BIT) !== 0);
   const end: End = {
     transport: TRANSPORTS[head & 7] ?? "udp",
-    address: six ? readIPv6(bytes, from) : readIPv4(bytes, from),
-    port: bytes.readUInt16BE(at + 1),
+    address,
+    port,
     ours: (head & OURS_BIT) !== 0,
+    bound: (head & BOUND_BIT) !== 0,
   };
-  return [end, to];
-}
-
-function writeIPv4(out: Buffer, at: number, address: string): void {
-  let byte = 0;
-  let to = at;
-  for (let i = 0; i < address.length; i++) {
-    const c = address.charCodeAt(i);
-    if (c === 46) {
-      out[to++] = byte;
-      byte = 0;
-    } else byte = byte * 10 + c - 48;
-  }
-  out[to] = byte;
-}
-
-/** Eight groups of 16 bits; "::" stands for as many zero groups as are missing. A zone (%eth0) is left out. */
-function writeIPv6(out: Buffer, at: number, address: string): void {
-  const text = address.split("%", 1)[0] ?? "";
-  const [head = "", tail] = text.split("::", 2);
-  const left = head === "" ? [] : head.split(":");
-  const right = tail === undefined || tail === "" ? [] : tail.split(":");
-  const zeros = tail === undefined ? 0 : 8 - left.length - right.length;
-  const groups = [...left, ...new Array<string>(Math.max(0, zeros)).fill("0"), ...right];
-  for (let i = 0; i < 8; i++) out.writeUInt16BE(Number.parseInt(groups[i] ?? "0", 16) & 0xffff, at + 2 * i);
-}
-
-function readIPv4(bytes: Buffer, at: number): string {
-  return `${bytes[at]}.${bytes[at + 1]}.${bytes[at + 2]}.${bytes[at + 3]}`;
-}
-
-function readIPv6(bytes: Buffer, at: number): string {
-  const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(at + 2 * i).toString(16));
-  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+  return [end, next];
 }
 
 /** Whether a request that came from this address and port is from that end of the dialog. */

@@ -4,6 +4,7 @@
  */
 import type { PeerKeys } from "../config/keys-peers.ts";
 import type { RouteKeys } from "../config/keys-routes.ts";
+import { enumDomain, globalNumber } from "../dns/enum.ts";
 import type { SipUri } from "../message/uri.ts";
 import { unescapeUser } from "../message/uri.ts";
 import type { Peer, PeerUri } from "./peer.ts";
@@ -17,6 +18,7 @@ export interface ExplainedConfig {
   readonly route: readonly RouteKeys[];
   readonly user: readonly { readonly name: string }[];
   readonly group: readonly { readonly name: string }[];
+  readonly dns: { readonly enum_suffix: string | null };
   readonly emergency: { readonly numbers: readonly string[]; readonly to: string | null };
 }
 
@@ -50,7 +52,7 @@ export function explain(config: ExplainedConfig, call: ExplainedCall): Explanati
     const { status, reason, section } = refusal;
     return { text: `${rules}refused: ${status} ${reason} (${section})\n`, refused: true };
   }
-  if (ways.length === 0) return { text: `${rules}${nobody(call)}\n`, refused: ours };
+  if (ways.length === 0) return withoutRoute(config, call, rules);
   const peers = new Map(config.peer.map((keys) => [keys.name, peerOf(keys)]));
   const hops = ways.map((way, index) => `${index + 1}. ${wayText(config, peers, way, uri)}`);
   return { text: rules + hops.join(""), refused: false };
@@ -83,6 +85,22 @@ function unasked(routes: number): string {
   return routes === 0 ? "" : `${routes} later route${routes === 1 ? " is" : "s are"} not asked\n`;
 }
 
+/** No route fits: ENUM may know the number, where one of ours dials it. */
+function withoutRoute(
+  { dns: { enum_suffix } }: ExplainedConfig,
+  call: ExplainedCall,
+  rules: string,
+): Explanation {
+  const { uri, ours, caller } = call;
+  const number = ours && caller.ours && uri.user !== null ? globalNumber(unescapeUser(uri.user)) : null;
+  if (enum_suffix === null || number === null) return { text: `${rules}${nobody(call)}\n`, refused: ours };
+  return { text: `${rules}no route fits\n1. ${enumText(number, enum_suffix)}\n`, refused: false };
+}
+
+function enumText(number: string, suffix: string): string {
+  return `where ENUM leads ${number}: the NAPTR records of ${enumDomain(number, suffix)}`;
+}
+
 function nobody({ uri, ours }: ExplainedCall): string {
   if (!ours) return `no route fits: ${uri.host} is looked up in DNS, if the caller may call there`;
   const name =
@@ -98,6 +116,7 @@ function wayText(
 ): string {
   const why = `(route ${route})`;
   if (to.kind === "local") return `${localText(config, to.name)} ${why}\n`;
+  if (to.kind === "enum") return `${enumText(to.number, config.dns.enum_suffix ?? "")} ${why}\n`;
   const peer = peers.get(to.peer);
   if (peer === undefined) return `peer ${to.peer} ${why}: there is no such peer\n`;
   const { calls_max, calls_per_s } = peer.rules;

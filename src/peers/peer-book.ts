@@ -43,6 +43,7 @@ export class PeerBook {
   #peers: ReadonlyMap<string, PeerState> = new Map();
   #uris: ReadonlyMap<string, UriState> = new Map();
   #networks = new SourceNetworks([]);
+  #serving: ReadonlyMap<string, Peer> = new Map();
 
   constructor(options: PeerBookOptions) {
     this.#options = options;
@@ -66,6 +67,9 @@ export class PeerBook {
     }
     this.#peers = states;
     this.#uris = uris;
+    this.#serving = new Map(
+      peers.flatMap((peer) => peer.rules.serves.map((host) => [host.toLowerCase(), peer] as const)),
+    );
     this.#networks = new SourceNetworks(
       peers.flatMap(({ name, rules }) => rules.networks.map((network) => [network, name] as const)),
     );
@@ -78,6 +82,11 @@ export class PeerBook {
 
   peer(name: string): Peer | null {
     return this.#peers.get(name)?.peer ?? null;
+  }
+
+  /** The peer that keeps the accounts of this domain (lower case); null: none does. */
+  serving(host: string): Peer | null {
+    return this.#serving.get(host) ?? null;
   }
 
   /** The peer from whose networks this address is; null: from nobody's. */

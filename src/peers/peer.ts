@@ -67,6 +67,7 @@ function withUser(uri: SipUri, user: string | null): string {
   return `${uri.scheme}:${user}@${place}`;
 }
 
-function routeThrough({ text, params }: SipUri): string {
+/** The Route value that takes a request there. */
+export function routeThrough({ text, params }: SipUri): string {
   return /;lr(?:[;=]|$)/i.test(params) ? `<${text}>` : `<${text};lr>`;
 }

@@ -5,6 +5,7 @@
 import type { RouteKeys } from "../config/keys-routes.ts";
 import type { CallerTest, Destination, Hours, NumberPattern } from "../config/route-forms.ts";
 import {
+  BY_ENUM,
   fitsPattern,
   NUMBER_HERE,
   readCaller,
@@ -12,6 +13,7 @@ import {
   readHours,
   readPattern,
 } from "../config/route-forms.ts";
+import { globalNumber } from "../dns/enum.ts";
 import type { Refusal } from "../message/refusal.ts";
 import { unescapeUser } from "../message/uri.ts";
 import { numberOf, rewritten, userPartOf } from "./number.ts";
@@ -46,7 +48,11 @@ export interface Way {
   readonly user: string | null;
   readonly to:
     | { readonly kind: "peer"; readonly peer: string }
-    | { readonly kind: "local"; readonly name: string };
+    | { readonly kind: "local"; readonly name: string }
+    /** A global number, like +49301. */
+    | { readonly kind: "enum"; readonly number: string };
+  /** How long it may ring; null: the route does not say. */
+  readonly ring_ms: number | null;
 }
 
 /** What the rules say. No way and no refusal: no rule fits. */
@@ -211,13 +217,18 @@ function addWays(
 ): Refusal | null {
   const changed = number === null ? null : rewritten(number, route);
   const user = changed === null || changed === number ? asked : userPartOf(changed);
+  const ring_ms = route.ring_s === null ? null : route.ring_s * 1000;
+  const way = { route: route.name, user, ring_ms };
   for (const to of route.to) {
     if (to.kind === "refuse") return { status: to.status, reason: to.reason, section: `route ${route.name}` };
     if (ways.length >= WAYS_MAX) return null;
-    if (to.kind === "peer") ways.push({ route: route.name, user, to });
-    else {
+    if (to.kind === "peer") ways.push({ ...way, to });
+    else if (to.kind === "enum") {
+      const global = changed === null ? null : globalNumber(changed); // other numbers have no place in the tree
+      if (global !== null) ways.push({ ...way, to: { kind: "enum", number: global } });
+    } else {
       const name = to.name ?? (changed === null ? (asked === null ? null : unescapeUser(asked)) : changed);
-      if (name !== null) ways.push({ route: route.name, user, to: { kind: "local", name } });
+      if (name !== null) ways.push({ ...way, to: { kind: "local", name } });
     }
   }
   return null;
@@ -235,11 +246,13 @@ function fitting(route: CompiledRoute, number: string | null): RouteTrace {
   why.push(
     `leads to ${route.to.map(destinationText).join(", then ")}${route.last ? ", and to no later route" : ""}`,
   );
+  if (route.ring_s !== null) why.push(`each may take ${route.ring_s} s to answer`);
   return { route: route.name, fits: true, why };
 }
 
 function destinationText(to: Destination): string {
   if (to.kind === "peer") return `peer ${to.peer}`;
   if (to.kind === "local") return to.name ?? NUMBER_HERE;
+  if (to.kind === "enum") return BY_ENUM;
   return `the refusal ${to.status} ${to.reason}`;
 }

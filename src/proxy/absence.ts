@@ -1,5 +1,7 @@
+/** What stands for somebody who is not there: where the call goes instead, or what its caller is told. */
 import type { ForwardRules } from "../location/forwards.ts";
 import type { Refusal } from "../message/refusal.ts";
+import type { SearchRules } from "./directory.ts";
 import type { Outcome } from "./responses.ts";
 
 /** A user without a rule for being away gets the nearest one. */
@@ -8,6 +10,11 @@ export function destinationFor(rules: ForwardRules, outcome: Exclude<Outcome, "o
   if (outcome === "no_answer") return rules.no_answer;
   if (outcome === "not_registered") return rules.not_registered ?? rules.unreachable;
   return rules.unreachable ?? rules.not_registered ?? rules.no_answer;
+}
+
+/** How long a phone rings before its forward for that applies. */
+export function noAnswerMs({ no_answer_after_s: seconds }: ForwardRules, rules: SearchRules): number {
+  return seconds === null ? rules.no_answer_ms : seconds * 1000;
 }
 
 export const NOT_REGISTERED: Refusal = {

@@ -20,6 +20,8 @@ export interface BranchUser {
   passed(branch: Branch, response: SipMessage, first: boolean): void;
   /** The branch is over without a 2xx, or is given up. Called once. */
   ended(branch: Branch, final: Final): void;
+  /** Whether somebody else is tried when nobody of this round takes it. */
+  readonly mayGoOn: boolean;
   /** A branch that was given up before is really over: its share of Max-Breadth is free. */
   released(branch: Branch): void;
 }
@@ -36,6 +38,13 @@ export interface BranchTimers {
   readonly cancel_wait_ms: number;
 }
 
+/** Asks whether a UDP port refuses what is sent there; `refused` is called once if ICMP says so. */
+export type AskPort = (address: string, port: number, refused: () => void) => void;
+
+/** So long without any answer (T1, when the request is first repeated), and the port is asked. */
+const ASK_PORT_MS = 500;
+/** How long an address of one family may stay silent where one of the other family is next. */
+const OTHER_FAMILY_MS = 800;
 const NO_PLACES: readonly Place[] = [];
 
 export class Branch implements ClientUser, TimerOwner {
@@ -47,6 +56,7 @@ export class Branch implements ClientUser, TimerOwner {
   readonly #timers: BranchTimers;
   /** `wheel.now()` at which it is given up, whatever comes. */
   readonly #deadline: number;
+  readonly #askPort: AskPort;
   #transaction: ClientTransaction | null = null;
   #timer: WheelTimer | null = null;
   /** The highest provisional status so far; 0 before the first. */
@@ -73,6 +83,7 @@ export class Branch implements ClientUser, TimerOwner {
     user: BranchUser,
     timers: BranchTimers,
     deadline: number,
+    askPort: AskPort,
   ) {
     this.target = target;
     this.breadth = breadth;
@@ -80,6 +91,7 @@ export class Branch implements ClientUser, TimerOwner {
     this.#user = user;
     this.#timers = timers;
     this.#deadline = deadline;
+    this.#askPort = askPort;
   }
 
   /** Whether an answer is still to come. */
@@ -110,12 +122,31 @@ export class Branch implements ClientUser, TimerOwner {
     if (this.final !== null) return;
     this.ways = rest;
     this.flow = flow;
-    if (rest.length > 0 || this.target.spares.length > 0 || this.target.hop !== null) {
+    if (this.#hasOthers) {
       this.#timer ??= new Timer(this);
-      this.#wait(this.#timers.failover_ms);
+      const failover_ms = this.#failoverMs;
+      if (flow.transport === "udp" && failover_ms > ASK_PORT_MS)
+        this.#layer.wheel.set(this.#timer, "ask_port", ASK_PORT_MS);
+      else this.#wait(failover_ms);
     }
     const transaction = this.#layer.send(bytes, method, branch, flow, this);
     if (this.pending) this.#transaction = transaction; // else it has failed in that very call
+  }
+
+  /** Whether somebody else can be tried in its place. */
+  get #hasOthers(): boolean {
+    const { hop, spares } = this.target;
+    return this.ways.length > 0 || spares.length > 0 || (hop !== null && this.#user.mayGoOn);
+  }
+
+  /** One of two families is often broken where both are told (RFC 7984 §4): the other is tried soon. */
+  get #failoverMs(): number {
+    const { failover_ms } = this.#timers;
+    const next = this.ways[0]?.address;
+    const here = this.flow?.remoteAddress;
+    if (next === undefined || here === undefined || next.includes(":") === here.includes(":"))
+      return failover_ms;
+    return Math.min(failover_ms, OTHER_FAMILY_MS);
   }
 
   /** Ends it before anything was sent: no place to send to, or sending is not allowed. */
@@ -167,9 +198,24 @@ export class Branch implements ClientUser, TimerOwner {
   }
 
   timerFired(timer: WheelTimer): void {
+    if (timer.letter === "ask_port") return this.#doubt();
     if (timer.letter !== "cancel_wait") return this.#giveUp();
     const transaction = this.#transaction;
     this.#end({ status: 408, response: null, reason: "No answer to CANCEL", outcome: "no_answer" });
+    transaction?.abandon();
+  }
+
+  /** Nothing came back yet: either packets are lost, or nobody is there, which ICMP would tell. */
+  #doubt(): void {
+    this.#wait(this.#failoverMs - ASK_PORT_MS);
+    const { flow } = this;
+    if (flow !== null) this.#askPort(flow.remoteAddress, flow.remotePort, () => this.#refused());
+  }
+
+  #refused(): void {
+    if (!this.pending || this.#provisional > 0) return;
+    const transaction = this.#transaction;
+    this.#end({ status: 503, response: null, reason: "ICMP: the port is closed", outcome: "unreachable" });
     transaction?.abandon();
   }
 

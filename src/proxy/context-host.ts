@@ -47,16 +47,18 @@ export interface ContextHost<F extends Forwarding> {
   /** From now on phones that register for these join the call; and no longer. */
   ringing(aors: readonly string[], context: Ringing): void;
   quiet(aors: readonly string[], context: Ringing): void;
-  /** What came of a branch, for what is remembered of its place. */
-  branchEnded(branch: Branch, final: Final): void;
+  /** Nothing else is tried for the target of this branch: every place of it has had its turn. */
+  targetEnded(branch: Branch, final: Final): void;
+  /** What came of a branch, at one place of its target; `forwarding` is null once the request has its final answer. */
+  branchEnded(branch: Branch, final: Final, forwarding: F | null): void;
   /** A 2xx came on a branch, the first one of it. */
-  branchAccepted(branch: Branch, response: SipMessage): void;
+  branchAccepted(branch: Branch, response: SipMessage, forwarding: F | null): void;
   /** So many targets got no copy: Max-Breadth or branchesMax is used up. */
   noRoom(targets: number): void;
   /** Answers the request ourselves. */
   answer(transaction: ServerTransaction, refusal: Refusal): void;
   /** An ACK for a 2xx that was matched to this INVITE. */
   ack(ack: SipMessage, flow: Flow): void;
-  /** The request has its final answer, or ended without one. */
-  finished(method: string, callId: string): void;
+  /** The request has its final answer, or ended without one; `accepted`: a 2xx. */
+  finished(forwarding: F, accepted: boolean): void;
 }

@@ -57,8 +57,8 @@ export interface Caller {
 }
 
 /**
- * One copy to send to a peer. Whoever sends it tells what came of it: `mayBegin` once before it leaves,
- * then exactly one of the others, for a 2xx `accepted`.
+ * One call or request to a peer. Whoever sends it tells what came of it: `mayBegin` before a copy leaves for a
+ * place of it, then exactly one of the others once no other place is tried, for a 2xx `accepted`.
  */
 export interface TrunkHop {
   /** The Request-URI. */
@@ -67,7 +67,7 @@ export interface TrunkHop {
   readonly route: string | null;
   /** Header lines without CRLF that name the caller, in place of those that came. */
   readonly identity: readonly string[];
-  /** False: it is down, left alone, or has all the calls it may have. */
+  /** False: it is down, left alone, or has all the calls it may have. Asked anew for each of its places. */
   mayBegin(method: string, isNew: boolean): boolean;
   accepted(callId: string): void;
   refused(status: number, retryAfter_s: number | null): void;
@@ -77,8 +77,26 @@ export interface TrunkHop {
   failed(): void;
 }
 
-/** A place that routes name: a peer with its hops, asked for when its turn comes, or a name here. */
-export type TrunkWay = (() => readonly TrunkHop[] | Refusal) | string;
+/** A place that routes name. */
+export type TrunkWay = {
+  /** How long it may ring before the next one is tried; null: until somebody decides. */
+  readonly ring_ms: number | null;
+} & (
+  | {
+      readonly kind: "peer";
+      /** Asked for when its turn comes. */
+      readonly hops: () => readonly TrunkHop[] | Refusal;
+    }
+  /** A user or group here. */
+  | { readonly kind: "local"; readonly name: string }
+  | {
+      readonly kind: "sought";
+      readonly find: Find;
+    }
+);
+
+/** Finds out which URI it is, or why there is none; `found` is called once, at once or later. */
+export type Find = (found: (uri: SipUri | Refusal) => void) => void;
 
 export interface Trunks {
   /** No way and no refusal: no rule fits. */

@@ -2,7 +2,8 @@
  * The forwarded copy of a request (RFC 3261 §16.6): the bytes that came, with the few edits a proxy
  * must make. Everything else leaves as it was.
  */
-import type { Flow, LocalEndpoint } from "../base/flow.ts";
+import type { Flow } from "../base/flow.ts";
+import { sentByFor } from "../base/flow.ts";
 import type { Edits } from "../message/edits.ts";
 import type { HeaderId } from "../message/header-names.ts";
 import { H } from "../message/header-names.ts";
@@ -11,6 +12,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { stampVia } from "../message/stamp.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
+import { tagMark } from "../nat/route-token.ts";
 import type { Retarget } from "./retarget.ts";
 import type { Routing } from "./route.ts";
 import { editRoute } from "./route.ts";
@@ -25,10 +27,21 @@ export interface Forwarding {
   readonly loopHash: string;
   /** Whether its sender may send requests of the dialog anywhere (proved an account, or is trusted). */
   readonly callerIsOurs: boolean;
+  /** Whether its messages of the dialog go back over the flow it came on, whatever its Contact says. */
+  readonly callerIsBound: boolean;
+  /** The user part and parameters of our Path, for a registration elsewhere (RFC 3327); null: none is wanted. */
+  readonly path: OwnPath | null;
   /** Whether it may be believed what the request says of its own past; what a stranger says there does not go on. */
   readonly callerIsVouched: boolean;
   /** Credentials lines used up here, which nobody else must see. */
   readonly spentLines: readonly number[];
+}
+
+export interface OwnPath {
+  /** Names the flow it came on. */
+  readonly token: string;
+  /** It came straight from the phone: "ob" (RFC 5626 §5.1). */
+  readonly outbound: boolean;
 }
 
 /** What this copy alone has. */
@@ -43,6 +56,8 @@ export interface Copy {
   readonly breadth: number;
   /** Whether the target is one of our own phones or trusted peers. */
   readonly calleeIsOurs: boolean;
+  /** Whether the target is reached over this flow only, whatever its Contact says. */
+  readonly calleeIsBound: boolean;
   /** What it tells of forwards; null: nothing. */
   readonly retarget: Retarget | null;
   /** Lines that name the caller to a peer, in place of those that came; null: those that came stay. */
@@ -51,6 +66,11 @@ export interface Copy {
 
 /** Methods that begin a dialog: we stay in its path (§16.6 step 4). */
 const DIALOG_FORMING = new Set(["INVITE", "SUBSCRIBE", "REFER", "NOTIFY"]);
+
+/** Whether the request asks for a new dialog, in whose path we stay. */
+export function formsDialog(request: SipMessage): boolean {
+  return DIALOG_FORMING.has(request.method) && !request.hasToTag;
+}
 
 const MAX_FORWARDS_DEFAULT = 70;
 /** Max-Forwards = 0 to 255 (§20.22). */
@@ -66,9 +86,13 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   const top = request.lineStart(viaLine);
   edits.insert(top, viaText(copy.flow, copy.branch)); // step 8
   stampVia(edits, via, source.remoteAddress, source.remotePort);
-  if (DIALOG_FORMING.has(request.method) && !request.hasToTag) {
+  if (formsDialog(request)) {
     const at = request.find(H.RecordRoute);
     edits.insert(at < 0 ? afterVias(request) : request.lineStart(at), recordRoute(tokens, forwarding, copy));
+  }
+  if (forwarding.path !== null) {
+    const at = request.find(H.Path);
+    edits.insert(at < 0 ? afterVias(request) : request.lineStart(at), pathLine(forwarding.path, copy.flow));
   }
   editRoute(edits, request, forwarding.routing, copy.target, copy.path); // step 6
   if (copy.requestUri !== request.uriText) edits.replace(request.uriStart, request.uriEnd, copy.requestUri); // step 2
@@ -93,7 +117,7 @@ function afterVias(request: SipMessage): number {
 
 /** The Via line of a request of ours that leaves on this flow, with CRLF (step 8). */
 export function viaText(flow: Flow, branch: string): string {
-  return `Via: SIP/2.0/${VIA_TRANSPORT[flow.transport]} ${flow.local.sentBy};branch=${branch};rport\r\n`;
+  return `Via: SIP/2.0/${VIA_TRANSPORT[flow.transport]} ${sentByFor(flow.local, flow.remoteAddress)};branch=${branch};rport\r\n`;
 }
 
 const VIA_TRANSPORT = { udp: "UDP", tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" } as const;
@@ -144,32 +168,34 @@ function endOfHeaders(request: SipMessage): number {
 }
 
 /**
- * Step 4: one Record-Route, or two when the request leaves by another of our endpoints than it came in
- * (RFC 5658): the outgoing side first. Each names the endpoint the peer on that side can reach.
+ * Step 4: one Record-Route, or two when the request leaves by another of our endpoints, or under another name of
+ * it, than it came in (RFC 5658): the outgoing side first. Each names what the peer on that side can reach.
  */
 function recordRoute(tokens: RouteTokens, forwarding: Forwarding, copy: Copy): string {
   const token = tokens.sign(
     {
-      caller: endOf(forwarding.source, forwarding.callerIsOurs),
-      callee: endOf(copy.flow, copy.calleeIsOurs),
+      caller: endOf(forwarding.source, forwarding.callerIsOurs, forwarding.callerIsBound),
+      callee: endOf(copy.flow, copy.calleeIsOurs, copy.calleeIsBound),
+      callerMark: tagMark(forwarding.request.fromTag),
     },
     forwarding.callId,
   );
-  const inside = forwarding.source.local;
-  const outside = copy.flow.local;
-  const leaving = `Record-Route: <${routeUri(token, outside)}>\r\n`;
-  return sameEndpoint(inside, outside) ? leaving : `${leaving}Record-Route: <${routeUri(token, inside)}>\r\n`;
+  const inside = routeUri(token, forwarding.source);
+  const outside = routeUri(token, copy.flow);
+  const leaving = `Record-Route: <${outside}>\r\n`;
+  return inside === outside ? leaving : `${leaving}Record-Route: <${inside}>\r\n`;
 }
 
-function sameEndpoint(a: LocalEndpoint, b: LocalEndpoint): boolean {
-  return a === b || (a.transport === b.transport && a.sentBy === b.sentBy);
+function routeUri(token: string, { local, remoteAddress }: Flow): string {
+  const transport = local.transport === "udp" ? "" : `;transport=${local.transport}`;
+  return `sip:${token}@${sentByFor(local, remoteAddress)}${transport};lr`;
 }
 
-function routeUri(token: string, endpoint: LocalEndpoint): string {
-  const transport = endpoint.transport === "udp" ? "" : `;transport=${endpoint.transport}`;
-  return `sip:${token}@${endpoint.sentBy}${transport};lr`;
+function endOf(flow: Flow, ours: boolean, bound: boolean): End {
+  return { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort, ours, bound };
 }
 
-function endOf(flow: Flow, ours: boolean): End {
-  return { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort, ours };
+/** RFC 3327 §5.2: what comes back with it goes out on the flow its token names. */
+function pathLine({ token, outbound }: OwnPath, flow: Flow): string {
+  return `Path: <${routeUri(token, flow)}${outbound ? ";ob" : ""}>\r\n`;
 }

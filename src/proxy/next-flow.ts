@@ -2,7 +2,6 @@
  * Which flow a copy leaves on: the one a phone registered over, or one to a place that the next hop's
  * URI names (RFC 3261 §16.6 step 7, §18.1.1; RFC 5626 §5.3).
  */
-import { ipFamily } from "../base/address.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
 import { isReliable } from "../base/flow.ts";
 import type { Place } from "../dns/place.ts";
@@ -17,49 +16,61 @@ export type Permit = (address: string, port: number) => boolean;
 /** Requests over this size must not go out as datagrams when a stream can be had (§18.1.1). */
 export const DATAGRAM_BYTES_MAX = 1300;
 
+/** A flow, or why there is none: it is closed, so that nobody else can be meant by it. */
+export type KnownFlow = Flow | null | "gone";
+
 /**
- * The flow to a registered contact. Its own flow when that is a connection, or when the phone could not
- * have meant its Contact for us (it stands behind a NAT). Null: the Contact URI is to be located instead.
+ * The flow to a registered contact: its connection, or where its datagrams come from when its Contact does not
+ * lead there. "gone": it could be reached over its flow only, which is closed, or silent. Null: the Contact URI is
+ * to be located instead.
  */
-export function flowOfBinding(transports: Transports, binding: Binding, contact: SipUri): Flow | null {
+export function flowOfBinding(
+  transports: Transports,
+  binding: Binding,
+  from: LocalEndpoint | undefined,
+  isLost: (flowId: string) => boolean,
+): KnownFlow {
   const { flow } = binding;
   if (flow.transport !== "udp") {
     const live = transports.flowById(flow.id);
     if (live?.open) return live;
-    return null;
+    return isBound(binding) ? "gone" : null;
   }
-  if (!isBehindNat(binding, contact)) return null;
-  return transports.flowById(flow.id) ?? transports.flowTo("udp", flow.remote_address, flow.remote_port);
+  if (!isBound(binding)) return null;
+  return isLost(flow.id) ? "gone" : transports.flowTo("udp", flow.remote_address, flow.remote_port, from);
 }
 
-/** The REGISTER's Via named another address than it came from, and its Contact is not where it came from. */
-function isBehindNat(binding: Binding, contact: SipUri): boolean {
-  const { remote_address: source, sent_by: sentBy } = binding.flow;
-  return ipFamily(contact.host) !== 0 && contact.host !== source && sentBy !== source;
+/** Whether a phone is reached over the flow it registered on only: it stands behind a NAT, or asked for it. */
+export function isBound(binding: Binding): boolean {
+  return binding.outbound || binding.flow.nat !== "";
 }
 
 /**
- * The flow to the other end of a dialog, when its Contact says nothing that we could use: the end keeps a
- * connection to us, or it is one of our phones whose Contact is an address of its own network only.
- * Null: the Contact, which is the request's target, is to be located.
+ * The flow to the other end of a dialog, where it is not its Contact that says so: the end is bound to its flow,
+ * keeps a connection to us, or told a Contact that means something in a network of its own only. Null: the
+ * Contact, which is the request's target, is to be located.
  */
 export function flowOfPeer(
   transports: Transports,
   peer: End,
   contact: SipUri,
   from: LocalEndpoint | undefined,
-): Flow | null {
-  if (peer.transport !== "udp") return transports.connectionTo(peer.address, peer.port);
-  if (!peer.ours || !isPrivate(contact.host) || isPrivate(peer.address)) return null;
+): KnownFlow {
+  if (peer.transport !== "udp") {
+    const live = transports.connectionTo(peer.address, peer.port);
+    return live === null && peer.bound ? "gone" : live;
+  }
+  if (!peer.bound && (!isPrivate(contact.host) || isPrivate(peer.address))) return null;
   return transports.flowTo("udp", peer.address, peer.port, from);
 }
 
-/** A flow, or why there is none: no way there, or none that the request may take. */
-export type FoundFlow = Flow | null | "forbidden";
+/** A flow to a place, or why there is none: no way there, or none that the request may take. */
+export type PlacedFlow = Flow | null | "forbidden";
+export type FoundFlow = PlacedFlow | KnownFlow;
 
 /** A flow to the first place that can be had, and the places behind it. */
 export interface Way {
-  readonly flow: FoundFlow;
+  readonly flow: PlacedFlow;
   readonly rest: readonly Place[];
 }
 
@@ -86,7 +97,7 @@ export function flowToPlace(
   { transport, address, port }: Place,
   from: LocalEndpoint | undefined,
   permit: Permit | null,
-): FoundFlow {
+): PlacedFlow {
   if (permit !== null && !permit(address, port)) return "forbidden";
   return transports.flowTo(transport, address, port, from);
 }

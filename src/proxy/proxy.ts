@@ -17,10 +17,12 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
-import type { BranchTimers } from "./branch.ts";
+import type { AskPort, BranchTimers } from "./branch.ts";
 import { Branch } from "./branch.ts";
 import type { AnswerRules, ContextHost, ContextLife } from "./context-host.ts";
 import type { Directory, SearchRules, TrunkHop, Trunks } from "./directory.ts";
+import type { FlowKeeper } from "./flow-keeper.ts";
+import { KeptBranches } from "./flow-keeper.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { LateForks } from "./late-forks.ts";
@@ -32,7 +34,7 @@ import { retryAfterOf } from "./responses.ts";
 import { directRound } from "./round.ts";
 import type { NextHop } from "./route.ts";
 import { Search } from "./search.ts";
-import type { Admitted, Sender } from "./sender.ts";
+import type { Admitted, NoPlace, Sender } from "./sender.ts";
 import type { Target } from "./targets.ts";
 
 export interface ProxyOptions {
@@ -46,6 +48,8 @@ export interface ProxyOptions {
   readonly edits: Edits;
   readonly directory: Directory;
   readonly trunks: Trunks;
+  readonly keeper: FlowKeeper;
+  readonly askPort: AskPort;
   readonly deadTargets: DeadTargets;
   /** Answers a request with a refusal. */
   readonly refuse: (transaction: ServerTransaction, refusal: Refusal) => void;
@@ -64,6 +68,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   readonly edits: Edits;
   readonly #options: ProxyOptions;
   readonly #sender: Sender;
+  readonly #kept: KeptBranches;
   readonly #lateForks = new LateForks();
   readonly #contextsEnded: Counter;
   readonly #contextsBegun: Counter;
@@ -72,6 +77,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#sender = options.sender;
+    this.#kept = new KeptBranches(options.keeper);
     this.edits = options.edits;
     this.rules = options.rules;
     const m = options.metrics;
@@ -100,12 +106,17 @@ export class StatefulProxy implements ContextHost<Admitted> {
     const now = this.#options.layer.wheel.now();
     const context = new ResponseContext(this, transaction, admitted, search, breadth, now);
     this.#contextsBegun.inc();
+    this.#kept.begun(admitted);
     context.begin(first);
   }
 
-  /** Null: a Route, or the dialog it belongs to, says where it goes. */
-  #searchFor({ request, routing, caller }: Admitted): Search | null {
-    if (routing.next !== null || (request.hasToTag && !this.#options.domains.isOurs(routing.uri)))
+  /** Null: a Route, the flow it names, or the dialog it belongs to, says where it goes. */
+  #searchFor({ request, routing, caller, flow }: Admitted): Search | null {
+    if (
+      flow !== null ||
+      routing.next !== null ||
+      (request.hasToTag && !this.#options.domains.isOurs(routing.uri))
+    )
       return null;
     return new Search(this.#options, this.rules, request, routing, caller);
   }
@@ -131,7 +142,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
     const { layer } = this.#options;
     const end = this.#endOf(context);
     const deadline = until === null ? end : Math.min(end, until);
-    return new Branch(target, breadth, layer, context, this.rules, deadline);
+    return new Branch(target, breadth, layer, context, this.rules, deadline, this.#options.askPort);
   }
 
   isOver(context: ContextLife): boolean {
@@ -150,11 +161,12 @@ export class StatefulProxy implements ContextHost<Admitted> {
       branch.fail(503, "The peer takes no more calls now", "unreachable");
       return;
     }
-    this.#sender.withFlow(branch.target, admitted, (hop, flow, rest) => {
+    this.#sender.withFlow(branch.target, admitted, (hop, flow, rest, none) => {
       if (!branch.pending) return;
       branch.ways = rest;
       if (flow === "forbidden") branch.fail(403, "This dialog may not be routed there", "other");
-      else if (flow === null) branch.fail(...unreachable(branch.target), "unreachable");
+      else if (flow === "gone") branch.fail(...flowFailed(branch.target), "unreachable");
+      else if (flow === null) branch.fail(...unreachable(branch.target, admitted, none), "unreachable");
       else this.#send(branch, admitted, hop, flow, rest);
     });
   }
@@ -163,10 +175,15 @@ export class StatefulProxy implements ContextHost<Admitted> {
     this.#noRoom.inc(targets);
   }
 
-  branchEnded(branch: Branch, final: Final): void {
+  branchEnded(branch: Branch, final: Final, forwarding: Admitted | null): void {
+    this.#kept.ended(branch, forwarding);
     const { flow, target } = branch;
-    if (target.hop !== null) tellHop(target.hop, branch, final);
     if (flow !== null && target.binding === null) this.#remember(flow, final);
+  }
+
+  targetEnded(branch: Branch, final: Final): void {
+    const { hop } = branch.target;
+    if (hop !== null) tellHop(hop, branch, final);
   }
 
   /** Places that failed are tried last for a while (RFC 3263 §4.3). */
@@ -178,7 +195,8 @@ export class StatefulProxy implements ContextHost<Admitted> {
     else if (final.response !== null) deadTargets.alive(place);
   }
 
-  branchAccepted(branch: Branch, response: SipMessage): void {
+  branchAccepted(branch: Branch, response: SipMessage, forwarding: Admitted | null): void {
+    this.#kept.accepted(branch, response, forwarding);
     branch.target.hop?.accepted(branch.method === "INVITE" ? (response.callId ?? "") : "");
   }
 
@@ -201,9 +219,10 @@ export class StatefulProxy implements ContextHost<Admitted> {
   /** Where an ACK of a 2xx goes that was matched to its INVITE: through the chain, like any ACK. */
   onAck: ((ack: SipMessage, flow: Flow) => void) | null = null;
 
-  finished(method: string, callId: string): void {
+  finished(forwarding: Admitted, accepted: boolean): void {
     this.#contextsEnded.inc();
-    if (method === "BYE") this.#options.trunks.dialogEnded(callId);
+    this.#kept.finished(forwarding, accepted);
+    if (forwarding.request.method === "BYE") this.#options.trunks.dialogEnded(forwarding.callId);
   }
 
   /** §16.2: 100 at once, so that the caller stops repeating its INVITE. */
@@ -219,6 +238,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
     let bytes = this.#sender.copy(admitted, target, hop, flow, id, breadth);
     const stream = streamInstead(transports, flow, bytes.length, rest);
     if (stream !== null) bytes = this.#sender.copy(admitted, target, hop, stream, id, breadth);
+    this.#kept.sent(target, stream ?? flow, admitted);
     branch.send(bytes, admitted.request.method, id, stream ?? flow, rest);
   }
 }
@@ -234,9 +254,21 @@ function tellHop(hop: TrunkHop, { method }: Branch, { response, status, outcome 
   else hop.failed();
 }
 
-/** A phone that cannot be reached is away for now; a next hop that cannot be is a server's failure (§16.9). */
-function unreachable(target: Target): [number, string] {
+/**
+ * A phone that cannot be reached is away for now. A domain that is not there has no such user (§21.4.5: the
+ * status tells it for good); any other next hop that cannot be reached counts as its 503 (§16.9), which
+ * leaves as 500 (§16.7 step 6) because it says nothing about us.
+ */
+function unreachable(target: Target, { routing }: Admitted, none: NoPlace | null): [number, string] {
+  if (target.binding !== null) return [480, none?.why ?? "The registered contact cannot be reached"];
+  if (none === null) return [503, "No transport or address for the next hop"];
+  const isDomain = routing.next === null && target.hop === null;
+  return [none.end === "absent" && isDomain ? 404 : 503, none.why];
+}
+
+/** RFC 5626 §5.3: 430 for a flow of a dialog that is closed; a phone whose flow is closed is away for now. */
+function flowFailed(target: Target): [number, string] {
   return target.binding === null
-    ? [503, "No transport or address for the next hop"]
-    : [480, "The registered contact cannot be reached"];
+    ? [430, "The connection of this dialog is closed"]
+    : [480, "The connection of the registration is closed"];
 }

@@ -10,7 +10,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import type { ServerTransaction, ServerUser } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
 import type { ContextHost } from "./context-host.ts";
-import { redirectedTargets, spareTargets } from "./follow-up.ts";
+import { hasTried, isCalled, redirectedTargets, spareTargets } from "./follow-up.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { CANCELLED, isSilence, NO_VIA_LEFT, refusalOf, TOO_MANY } from "./own-answers.ts";
@@ -18,6 +18,8 @@ import type { Final } from "./responses.ts";
 import { bestOf, buildResponseCopy, otherChallenges, outcomesOf } from "./responses.ts";
 import type { Round } from "./round.ts";
 import type { Search } from "./search.ts";
+import type { SoughtRound } from "./steps.ts";
+import { isSought } from "./steps.ts";
 import type { Target } from "./targets.ts";
 import { contactTargets } from "./targets.ts";
 
@@ -70,12 +72,17 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     return this.#transaction.method;
   }
 
+  get mayGoOn(): boolean {
+    return !this.#isClosed && (this.#search?.mayGoOn ?? false);
+  }
+
   /** Tries the targets of a round, all at once. */
   begin(round: Round): void {
     this.#hush();
     this.#round = round;
     this.#ringUntil = round.ring_ms === null ? null : this.#host.now() + round.ring_ms;
     this.#roundStart = this.#branches.length;
+    if (isSought(round)) return this.#seek(round);
     if (this.#add(round.targets) === 0) {
       if (!this.#mayFindRoom(round)) return this.#roundOver();
       this.#waiting = round;
@@ -83,6 +90,16 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     }
     if (this.#done || round.aors.length === 0 || this.method !== "INVITE") return;
     if (this.#host.answerRules.late_forking && this.#round === round) this.#host.ringing(round.aors, this);
+  }
+
+  /** Waits for a round that has to be found out. */
+  #seek(round: SoughtRound): void {
+    round.seek((found) => {
+      if (this.#done) return;
+      if (this.#isClosed) this.#answer(CANCELLED);
+      else if ("status" in found) this.#nobody(found);
+      else this.begin(found);
+    });
   }
 
   /** Whether a branch that was given up, once it is over, leaves a share of Max-Breadth for it. */
@@ -122,21 +139,13 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   join(_aor: string, bindings: readonly Binding[]): void {
     const round = this.#round;
     if (this.#isClosed || this.#accepted || this.#done || round === null) return;
-    const fresh = bindings.filter((binding) => !this.#hasTried(binding));
+    const fresh = bindings.filter((binding) => !hasTried(this.#branches, binding));
     this.#add(contactTargets(this.#search?.callable(fresh) ?? [], round.retarget));
   }
 
   /** No branch is created any more: the caller or a 6xx ended the search (§16.7 step 5). */
   get #isClosed(): boolean {
     return this.#cancelled || this.#declined;
-  }
-
-  /** Whether that contact rings, or has answered: it is not called twice (§16.5). One that is silent may have moved. */
-  #hasTried({ aor, key }: Binding): boolean {
-    return this.#branches.some(({ target, pending, rang, final }) => {
-      const same = target.binding?.key === key && target.binding.aor === aor;
-      return same && (pending ? rang : final?.response !== null);
-    });
   }
 
   /** A branch that was given up is over: a round that waited for its share of Max-Breadth begins. */
@@ -152,6 +161,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   cancel(request: SipMessage): void {
     if (this.#cancelled || this.method !== "INVITE") return;
     this.#cancelled = true;
+    if (this.#round !== null && isSought(this.#round)) this.#answer(CANCELLED);
     if (this.#waiting !== null) {
       this.#waiting = null;
       this.#roundOver();
@@ -160,7 +170,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   }
 
   passed(branch: Branch, response: SipMessage, first: boolean): void {
-    if (first) this.#host.branchAccepted(branch, response);
+    if (first) this.#host.branchAccepted(branch, response, this.#forwarding);
     if (response.status >= 200) this.#accept(branch, response);
     else if (!this.#transaction.answered && this.#mayBeHeard(branch, response)) this.#forward(response);
   }
@@ -187,14 +197,15 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
 
   /** §16.7 steps 4 to 6: the best answer goes back when no branch can bring a better one. */
   ended(branch: Branch, final: Final): void {
-    this.#host.branchEnded(branch, final);
-    if (this.#accepted || this.#done) return;
-    if (final.status >= 600 && this.#host.answerRules.decline_ends_search) {
+    this.#host.branchEnded(branch, final, this.#forwarding);
+    const isOpen = !this.#accepted && !this.#done;
+    if (isOpen && final.status >= 600 && this.#host.answerRules.decline_ends_search) {
       this.#declined = true;
       this.#cancelPending([`Reason: SIP;cause=${final.status}`]);
     }
-    if (!this.#isClosed && this.#followed(branch, final)) return;
-    if (this.#branches.some(({ pending }, i) => pending && i >= this.#roundStart)) return;
+    if (isOpen && !this.#isClosed && this.#followed(branch, final)) return;
+    this.#host.targetEnded(branch, final);
+    if (!isOpen || this.#branches.some(({ pending }, i) => pending && i >= this.#roundStart)) return;
     this.#roundOver();
   }
 
@@ -207,17 +218,13 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
         : null);
     if (others === null) return false;
     const fresh = others.filter(
-      ({ binding, ways }) => binding === null || ways !== null || !this.#isCalled(binding),
+      ({ binding, ways }) => binding === null || ways !== null || !isCalled(this.#branches, binding),
     );
     // Without a fresh one whoever it names is being called, or was: their answers count.
     branch.followed = true; // before anybody else is called, who may end in that very call
     if (fresh.length === 0) return false;
     if (this.#add(fresh) === 0) branch.followed = false;
     return branch.followed;
-  }
-
-  #isCalled({ aor, key }: Binding): boolean {
-    return this.#branches.some(({ target: { binding } }) => binding?.key === key && binding.aor === aor);
   }
 
   /** Nobody of this round took it: the search goes on, or the best answer goes back. */
@@ -227,9 +234,14 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const next = this.#cancelled ? null : this.#nextRound(finals);
     if (next !== null) return this.begin(next);
     if (finals.length > 0) return this.#giveBest(finals);
-    const told = this.#finals(0, true); // no room in the last round, or all of it was followed up
+    this.#nobody(TOO_MANY); // no room in the last round, or all of it was followed up
+  }
+
+  /** Nobody is left to call: what was said before counts, or the refusal where nobody was called at all. */
+  #nobody(refusal: Refusal): void {
+    const told = this.#finals(0, true);
     if (told.length > 0) this.#giveBest(told);
-    else this.#answer(TOO_MANY);
+    else this.#answer(refusal);
   }
 
   #finals(from: number, all = false): Final[] {
@@ -281,10 +293,10 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     if (this.#done) return;
     this.#done = true;
     this.#hush();
-    const callId = this.#forwarding?.callId ?? "";
+    const forwarding = this.#forwarding;
     this.#forwarding = null;
     this.#search = null;
-    this.#host.finished(this.method, callId);
+    if (forwarding !== null) this.#host.finished(forwarding, this.#accepted);
   }
 
   #hush(): void {

@@ -1,6 +1,4 @@
-/**
- * Rounds: the targets that are tried together, and the steps from one round to the next.
- */
+/** Rounds: the targets that are tried together. */
 import type { SipUri } from "../message/uri.ts";
 import type { Retarget } from "./retarget.ts";
 import type { Target } from "./targets.ts";
@@ -16,18 +14,6 @@ export interface Round {
   /** What the copies tell of forwards; for phones that join. */
   readonly retarget: Retarget | null;
 }
-
-/** A round, made when its turn comes; null: there is nobody in it. */
-export interface Step {
-  /** Only when nobody was there before: what a peer or its callee has decided stands. */
-  readonly onlyIfUnreachable: boolean;
-  readonly make: () => Round | null;
-}
-
-export const step = (make: () => Round | null, onlyIfUnreachable = false): Step => ({
-  make,
-  onlyIfUnreachable,
-});
 
 const NO_AORS: readonly string[] = [];
 

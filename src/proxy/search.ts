@@ -12,17 +12,27 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseUri } from "../message/uri.ts";
-import { destinationFor, GOES_ROUND, NO_SUCH_USER, NOT_REGISTERED } from "./absence.ts";
-import type { Caller, Directory, SearchRules, Trunks, TrunkWay } from "./directory.ts";
+import { destinationFor, GOES_ROUND, NO_SUCH_USER, NOT_REGISTERED, noAnswerMs } from "./absence.ts";
+import type { Caller, Directory, Find, SearchRules, Trunks, TrunkWay } from "./directory.ts";
 import { contactOf, movedTo } from "./redirect.ts";
 import type { Outcome } from "./responses.ts";
-import type { ForwardCause, Forwarded, Retarget } from "./retarget.ts";
-import { forwardsSaid, retargetLines } from "./retarget.ts";
-import type { Round, Step } from "./round.ts";
-import { direct, step } from "./round.ts";
+import type { ForwardCause, Retarget } from "./retarget.ts";
+import type { Round } from "./round.ts";
+import { direct } from "./round.ts";
 import type { Routing } from "./route.ts";
+import type { SoughtRound, Step } from "./steps.ts";
+import * as steps from "./steps.ts";
 import type { Target } from "./targets.ts";
-import { contactTargets, directTarget, hopTarget, roundsOf, withoutHeaders } from "./targets.ts";
+import {
+  contactTargets,
+  directTarget,
+  hopTarget,
+  isSecure,
+  ofInstance,
+  roundsOf,
+  withoutHeaders,
+} from "./targets.ts";
+import { NO_FORWARDS_YET, Trail } from "./trail.ts";
 
 export interface SearchRooms {
   readonly trunks: Trunks;
@@ -36,7 +46,6 @@ const NO_STEPS: readonly Step[] = [];
 const BUSY: readonly Outcome[] = ["busy"];
 const ABSENT: readonly Outcome[] = ["not_registered"];
 const UNREACHABLE: readonly Outcome[] = ["unreachable"];
-const NO_FORWARDS_YET: readonly Forwarded[] = [];
 
 export class Search {
   readonly #rooms: SearchRooms;
@@ -51,14 +60,13 @@ export class Search {
   /** Who is being called now, as the forwards name it; null: nobody of ours. */
   #callee: string | null = null;
   #forwards: ForwardRules | null = null;
-  /** The forwards that led here, the first one first. */
-  #done: readonly Forwarded[] = NO_FORWARDS_YET;
-  /** Every URI it was forwarded from or to: none is tried twice. */
-  #visited: readonly string[] = NO_AORS;
-  #retarget: Retarget | null = null;
+  readonly #trail: Trail;
+  /** One number is looked up for each call: what it leads to may be another number. */
+  #hasSought = false;
 
   constructor(rooms: SearchRooms, rules: SearchRules, request: SipMessage, routing: Routing, caller: Caller) {
     this.#caller = caller;
+    this.#trail = new Trail(rules, request, caller.isVouched);
     this.#rooms = rooms;
     this.#rules = rules;
     this.#request = request;
@@ -89,13 +97,9 @@ export class Search {
   /** Whom to try after a round ended so; null: nobody is left. */
   next(outcomes: readonly Outcome[]): Round | null {
     for (let last = this.#rest.at(-1); last !== undefined; last = this.#rest.at(-1)) {
-      if (last.onlyIfUnreachable && outcomes[0] !== "unreachable") {
-        this.#rest = NO_STEPS;
-        break;
-      }
       this.#rest = this.#rest.slice(0, -1);
-      const round = last.make();
-      if (round !== null && round.targets.length > 0) return round;
+      const round = steps.mayFollow(last, outcomes) ? last.make() : null;
+      if (round !== null && (round.targets.length > 0 || steps.isSought(round))) return round;
     }
     return this.#forward(outcomes);
   }
@@ -123,7 +127,7 @@ export class Search {
   ): readonly Target[] | null {
     const { domains } = this.#rooms;
     const chain = before?.forwards ?? NO_FORWARDS_YET;
-    if (this.#isTooFar(chain)) return null;
+    if (this.#trail.isTooFar(chain)) return null;
     const from = chain.at(-1)?.to ?? this.#callee ?? this.#routing.uri.text;
     const targets: Target[] = [];
     for (const uri of contacts) {
@@ -132,7 +136,7 @@ export class Search {
       if (aor === null && (domains.isOurs(uri) || !anywhere || this.#isTakenDown(uri))) return null;
       const to = aor === null ? uri.text : `sip:${aor}`;
       if (to !== from && this.#wasAt(to)) continue;
-      const retarget = this.#note([...chain, { from, to, cause: "redirect" }]);
+      const retarget = this.#trail.note([...chain, { from, to, cause: "redirect" }]);
       if (aor === null) targets.push(directTarget(withoutHeaders(uri), retarget));
       else targets.push(...contactTargets(this.#bindings(aor), retarget));
     }
@@ -141,11 +145,9 @@ export class Search {
 
   /** Those of the contacts that this request may go to. */
   callable(bindings: readonly Binding[]): readonly Binding[] {
-    return this.#routing.uri.scheme === "sips" ? bindings.filter(isSecure) : bindings;
-  }
-
-  #isTooFar(forwards: readonly Forwarded[]): boolean {
-    return forwardsSaid(this.#request) + forwards.length >= this.#rules.forwards_max;
+    const { uri } = this.#routing;
+    const secure = uri.scheme === "sips" ? bindings.filter(isSecure) : bindings;
+    return !this.#trail.isForwarded ? ofInstance(secure, uri) : secure;
   }
 
   /** RFC 5630 §5.3: a sips: call goes nowhere without TLS. */
@@ -167,7 +169,7 @@ export class Search {
     this.#forwards = group.forwards;
     this.#rest = group.steps
       .toReversed()
-      .map(({ users, ring_ms }) => step(() => this.#members(users, ring_ms)));
+      .map(({ users, ring_ms }) => steps.step(() => this.#members(users, ring_ms)));
     return this.next(ABSENT) ?? NOT_REGISTERED;
   }
 
@@ -181,21 +183,16 @@ export class Search {
       if (plan?.redirect) return movedTo([`<${this.#uriOf(forwards.always)}>`]);
       return this.#go(forwards.always, "always");
     }
-    const targets = contactTargets(this.#bindings(aor), this.#retarget);
+    const targets = contactTargets(this.#bindings(aor), this.#trail.retarget);
     if (targets.length === 0) return this.#forward(ABSENT) ?? this.#absent(name, aor, mayRoute);
     if (plan?.redirect) return movedTo(targets.map(contactOf));
-    const last_ms = forwards?.no_answer ? this.#noAnswerMs(forwards) : null;
-    if (targets.length === 1) return { targets, ring_ms: last_ms, aors: [aor], retarget: this.#retarget };
-    const rounds = roundsOf(targets, plan?.fork ?? directory.forkOf(this.#routing.uri.host));
-    const made = rounds.map((round, i): Round => {
-      const ring_ms = i < rounds.length - 1 ? this.#rules.hunt_ms : last_ms;
-      return { targets: round, ring_ms, aors: [aor], retarget: this.#retarget };
-    });
-    this.#rest = made
-      .slice(1)
-      .toReversed()
-      .map((round) => step(() => round));
-    return made[0]!;
+    const last_ms = forwards?.no_answer ? noAnswerMs(forwards, this.#rules) : null;
+    const all: Round = { targets, ring_ms: last_ms, aors: [aor], retarget: this.#trail.retarget };
+    if (targets.length === 1) return all;
+    const fork = plan?.fork ?? directory.forkOf(this.#routing.uri.host);
+    const rounds = steps.huntRounds(roundsOf(targets, fork), all, this.#rules.hunt_ms);
+    this.#rest = steps.laterSteps(rounds);
+    return rounds[0]!;
   }
 
   /** Where the routes take what is for nobody here; null: no rule fits, or it belongs to a dialog. */
@@ -205,29 +202,51 @@ export class Search {
     if (ways.length === 0) return refusal;
     this.#callee = null;
     this.#forwards = null;
-    this.#rest = ways.toReversed().map((way) => step(() => this.#way(way), true));
+    this.#rest = steps.waySteps(ways, (way) => this.#way(way));
     return this.next(UNREACHABLE) ?? this.#noWay ?? NOT_REGISTERED;
   }
 
-  /** A peer's hops one after the other, or a name here. */
+  /** A peer's hops one after the other, a name here, or what has to be found out. */
   #way(way: TrunkWay): Round | null {
-    if (typeof way === "string") return this.#here(way);
-    const hops = way();
+    const { ring_ms } = way;
+    if (way.kind === "local") return this.#here(way.name, ring_ms);
+    if (way.kind === "sought") return this.#hasSought ? null : this.#seek(way.find, ring_ms);
+    const hops = way.hops();
     if ("status" in hops) {
       this.#noWay = hops;
       return null;
     }
-    const [first, ...later] = hops.map((hop) => step(() => direct(hopTarget(hop, this.#retarget)), true));
-    this.#rest = [...this.#rest, ...later.toReversed()];
-    return first?.make() ?? null;
+    const rounds = hops.map((hop) => steps.within(direct(hopTarget(hop, this.#trail.retarget)), ring_ms));
+    this.#rest = [...this.#rest, ...steps.laterSteps(rounds, steps.AFTER_NOBODY)];
+    return rounds[0] ?? null;
   }
 
   /** A user or group that a route names; what the route says after it is left, as forwards would. */
-  #here(name: string): Round | null {
+  #here(name: string, ring_ms: number | null): Round | null {
     const later = this.#rest;
     const round = this.#enter(name, `${name}@${this.#rooms.domains.canonical}`, false);
-    this.#rest = [...later, ...this.#rest];
-    return "status" in round ? null : round;
+    this.#rest = [...later, ...this.#rest.map((each) => steps.stepWithin(each, ring_ms))];
+    return "status" in round ? null : steps.within(round, ring_ms);
+  }
+
+  #seek(find: Find, ring_ms: number | null): SoughtRound {
+    this.#hasSought = true;
+    return steps.sought((begin) =>
+      find((found) => {
+        const round = "status" in found ? null : this.#found(found, ring_ms);
+        if ("status" in found) this.#noWay = found;
+        begin(round ?? this.next(UNREACHABLE) ?? this.#noWay ?? NO_SUCH_USER);
+      }),
+    );
+  }
+
+  /** Somebody here, or elsewhere; null: nobody. */
+  #found(uri: SipUri, ring_ms: number | null): Round | null {
+    const { domains } = this.#rooms;
+    const aor = domains.aorOf(uri);
+    if (aor !== null) return this.#here(userOfAor(aor), ring_ms);
+    if (domains.isOurs(uri) || this.#isTakenDown(uri)) return null;
+    return steps.within(direct(directTarget(withoutHeaders(uri), this.#trail.retarget)), ring_ms);
   }
 
   /** All phones at once: what is no new call goes to each. */
@@ -246,8 +265,8 @@ export class Search {
   #members(users: Iterable<string>, ring_ms: number | null): Round {
     const { domains } = this.#rooms;
     const aors = Array.from(new Set(users), (user) => `${user}@${domains.canonical}`);
-    const targets = aors.flatMap((aor) => contactTargets(this.#bindings(aor), this.#retarget));
-    return { targets, ring_ms, aors, retarget: this.#retarget };
+    const targets = aors.flatMap((aor) => contactTargets(this.#bindings(aor), this.#trail.retarget));
+    return { targets, ring_ms, aors, retarget: this.#trail.retarget };
   }
 
   /** A sips: call goes to phones behind TLS only, and is never taken down to less (RFC 5630 §5.3). */
@@ -275,11 +294,12 @@ export class Search {
     if (uri instanceof ParseError) return NO_SUCH_USER;
     const aor = domains.aorOf(uri);
     const to = aor === null ? uri.text : `sip:${aor}`; // one spelling for each user of ours
-    if (this.#wasAt(to) || this.#isTooFar(this.#done)) return GOES_ROUND;
-    this.#done = [...this.#done, { from: this.#callee ?? this.#routing.uri.text, to, cause }];
-    this.#retarget = this.#note(this.#done);
+    if (this.#wasAt(to) || this.#trail.isTooFar()) return GOES_ROUND;
+    this.#trail.goOn({ from: this.#callee ?? this.#routing.uri.text, to, cause });
     if (aor !== null) return this.#enter(userOfAor(aor), aor);
-    return this.#isTakenDown(uri) ? NOT_REGISTERED : (this.#elsewhere(to, this.#retarget) ?? NO_SUCH_USER);
+    return this.#isTakenDown(uri)
+      ? NOT_REGISTERED
+      : (this.#elsewhere(to, this.#trail.retarget) ?? NO_SUCH_USER);
   }
 
   #elsewhere(to: string, retarget: Retarget | null = null): Round | null {
@@ -291,22 +311,12 @@ export class Search {
     return direct(directTarget(uri, retarget));
   }
 
-  #note(forwards: readonly Forwarded[]): Retarget {
-    const last = forwards.at(-1);
-    if (last !== undefined) this.#visited = [...this.#visited, last.from, last.to];
-    return retargetLines(this.#request, forwards, this.#rules, this.#caller.isVouched);
-  }
-
   #wasAt(uri: string): boolean {
-    return uri === this.#callee || this.#visited.includes(uri);
+    return uri === this.#callee || this.#trail.wasAt(uri);
   }
 
   #uriOf(destination: string): string {
     return /^sips?:/i.test(destination) ? destination : `sip:${destination}@${this.#rooms.domains.canonical}`;
-  }
-
-  #noAnswerMs({ no_answer_after_s: seconds }: ForwardRules): number {
-    return seconds === null ? this.#rules.no_answer_ms : seconds * 1000;
   }
 
   #absent(name: string, aor: string, mayRoute: boolean): Round | Refusal {
@@ -316,8 +326,4 @@ export class Search {
     if (uri === null || uri instanceof ParseError || !domains.isOurs(uri)) return NO_SUCH_USER;
     return this.#routed(uri, true) ?? NO_SUCH_USER;
   }
-}
-
-function isSecure({ contact, flow }: Binding): boolean {
-  return flow.transport === "tls" || flow.transport === "wss" || /^sips:/i.test(contact);
 }

@@ -2,16 +2,19 @@
  * The way out: which flow a copy leaves on, and the copy itself (RFC 3261 §16.6 steps 6 and 7).
  */
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
-import type { Locator } from "../dns/locator.ts";
+import { isNameOf } from "../base/flow.ts";
+import type { Locator, LookupEnd } from "../dns/locator.ts";
 import type { Place } from "../dns/place.ts";
 import type { Edits } from "../message/edits.ts";
 import type { SipUri } from "../message/uri.ts";
+import type { NamedFlow } from "../nat/flow-token.ts";
+import { flowNamed } from "../nat/flow-token.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
 import type { Caller } from "./directory.ts";
 import type { Copy, Forwarding } from "./forward.ts";
 import { buildCopy } from "./forward.ts";
-import type { FoundFlow, Permit } from "./next-flow.ts";
-import { flowOfBinding, flowOfPeer, flowToPlace, flowToPlaces } from "./next-flow.ts";
+import type { FoundFlow, KnownFlow, Permit } from "./next-flow.ts";
+import { flowOfBinding, flowOfPeer, flowToPlace, flowToPlaces, isBound } from "./next-flow.ts";
 import type { NextHop } from "./route.ts";
 import { nextHop } from "./route.ts";
 import type { Target } from "./targets.ts";
@@ -25,7 +28,19 @@ export interface SenderOptions {
   readonly edits: Edits;
   /** Whether a peer at this address is one of ours without any account (auth.trusted_networks). */
   readonly isTrusted: (address: string) => boolean;
+  /** Whether the phone at the end of this flow has not answered for long. */
+  readonly isLost: (flowId: string) => boolean;
 }
+
+/** Why no place was found for a next hop (RFC 3263 §4). */
+export interface NoPlace {
+  readonly end: LookupEnd;
+  /** In words. */
+  readonly why: string;
+}
+
+/** Takes the flow for a copy. `rest`: the places behind it; `none`: why there is no flow, where a name was looked up. */
+export type UseFlow = (hop: NextHop, flow: FoundFlow, rest: readonly Place[], none: NoPlace | null) => void;
 
 /** A request that may be forwarded, and what was found out about it on the way here. */
 export interface Admitted extends Forwarding {
@@ -33,6 +48,8 @@ export interface Admitted extends Forwarding {
   readonly caller: Caller;
   /** Where it may go; null: anywhere. */
   readonly permit: Permit | null;
+  /** The flow it must go out on, as a token of ours in its Route names it; null: none does. */
+  readonly flow: NamedFlow | null;
   /** The other end of the dialog it belongs to, as our token names it; null outside dialogs. */
   readonly peer: End | null;
 }
@@ -64,6 +81,7 @@ export class Sender {
       branch,
       breadth,
       calleeIsOurs,
+      calleeIsBound: admitted.flow !== null || (binding !== null && path.length === 0 && isBound(binding)),
       retarget,
       identity,
     };
@@ -74,35 +92,37 @@ export class Sender {
    * Finds the flow for a target; at once, in this very call, unless a name has to be looked up. `rest`
    * are the places to try when the flow leads nowhere (RFC 3263 §4.3).
    */
-  withFlow(
-    target: Target,
-    admitted: Admitted,
-    use: (hop: NextHop, flow: FoundFlow, rest: readonly Place[]) => void,
-  ): void {
+  withFlow(target: Target, admitted: Admitted, use: UseFlow): void {
     const { transports, locator } = this.#options;
     const hop = nextHop(admitted.routing, target.uri, target.path);
     if (target.ways === null) {
       const known = this.#knownFlow(target, admitted, hop);
-      if (known !== null) return use(hop, known, NO_PLACES);
+      if (known !== null) return use(hop, known, NO_PLACES, null);
     }
     const from = this.#leavingBy(admitted, target.binding?.flow ?? null);
     const place = target.ways === null ? locator.literal(hop.uri) : "name";
-    if (place === null) return use(hop, null, NO_PLACES);
-    if (place !== "name") return use(hop, flowToPlace(transports, place, from, admitted.permit), NO_PLACES);
-    const among = (places: readonly Place[]): void => {
+    if (place === null) return use(hop, null, NO_PLACES, null);
+    if (place !== "name")
+      return use(hop, flowToPlace(transports, place, from, admitted.permit), NO_PLACES, null);
+    const among = (places: readonly Place[], none: NoPlace | null): void => {
       const { flow, rest } = flowToPlaces(transports, places, from, admitted.permit);
-      use(hop, flow, rest);
+      use(hop, flow, rest, none);
     };
-    if (target.ways !== null) among(target.ways);
-    else locator.lookUp(hop.uri, among);
+    if (target.ways !== null) among(target.ways, null);
+    else
+      locator.lookUp(hop.uri, (places, end, why) => among(places, places.length > 0 ? null : { end, why }));
   }
 
   /** The flow that a registration or the dialog itself names; null: the next hop's URI decides. */
-  #knownFlow({ binding, path, uri }: Target, admitted: Admitted, hop: NextHop): Flow | null {
+  #knownFlow({ binding, path }: Target, admitted: Admitted, hop: NextHop): KnownFlow {
     const { transports } = this.#options;
-    if (binding !== null) return path.length === 0 ? flowOfBinding(transports, binding, uri) : null;
-    const { peer, routing } = admitted;
-    if (peer === null || routing.next !== null) return null;
+    if (binding !== null)
+      return path.length === 0
+        ? flowOfBinding(transports, binding, this.#leavingBy(admitted, binding.flow), this.#options.isLost)
+        : null;
+    const { flow, peer, routing } = admitted;
+    if (flow !== null) return flowNamed(transports, flow);
+    if (peer === null || (routing.next !== null && !peer.bound)) return null;
     return flowOfPeer(transports, peer, hop.uri, this.#leavingBy(admitted, null));
   }
 
@@ -111,14 +131,16 @@ export class Sender {
     admitted: Admitted,
     registered: { local_address: string; local_port: number } | null,
   ): LocalEndpoint | undefined {
-    if (registered !== null)
-      return this.#endpoint(
-        (e) => e.address === registered.local_address && e.port === registered.local_port,
-      );
+    if (registered !== null) {
+      const { local } = admitted.source;
+      if (isAt(local, registered)) return local;
+      return this.#endpoint((e) => isAt(e, registered));
+    }
     const { leaving } = admitted.routing;
     const { local } = admitted.source;
-    if (leaving === null || sentByOf(leaving) === local.sentBy) return local;
-    return this.#endpoint((e) => e.sentBy === sentByOf(leaving));
+    if (leaving === null || isNameOf(local, sentByOf(leaving))) return local;
+    const name = sentByOf(leaving);
+    return this.#endpoint((e) => isNameOf(e, name));
   }
 
   #endpoint(matches: (endpoint: LocalEndpoint) => boolean): LocalEndpoint | undefined {
@@ -129,4 +151,8 @@ export class Sender {
 function sentByOf(uri: SipUri): string {
   const host = uri.host.includes(":") ? `[${uri.host}]` : uri.host;
   return uri.port === null ? host : `${host}:${uri.port}`;
+}
+
+function isAt({ address, port }: LocalEndpoint, at: { local_address: string; local_port: number }): boolean {
+  return port === at.local_port && address === at.local_address;
 }

@@ -16,7 +16,7 @@ import { breadthOf, makeBranch } from "./loop.ts";
 import { buildResponseCopy } from "./responses.ts";
 import type { Admitted, Sender } from "./sender.ts";
 import type { Target } from "./targets.ts";
-import { contactTargets, directTarget } from "./targets.ts";
+import { contactTargets, directTarget, ofInstance } from "./targets.ts";
 
 export interface StatelessOptions {
   readonly metrics: Metrics;
@@ -61,7 +61,7 @@ export class StatelessProxy {
     if (target === undefined) this.#acksDropped.inc();
     else
       this.#sender.withFlow(target, admitted, (hop, flow) => {
-        if (flow === null || flow === "forbidden") {
+        if (flow === null || typeof flow === "string") {
           this.#acksDropped.inc();
           return;
         }
@@ -76,7 +76,7 @@ export class StatelessProxy {
     const { domains, store } = this.#options;
     if (next !== null || !domains.isOurs(uri)) return directTarget(uri);
     const aor = domains.aorOf(uri);
-    return aor === null ? undefined : contactTargets(store.bindings(aor), null)[0];
+    return aor === null ? undefined : contactTargets(ofInstance(store.bindings(aor), uri), null)[0];
   }
 
   /**

@@ -6,7 +6,7 @@ import type { Place } from "../dns/place.ts";
 import type { Binding } from "../location/binding.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipUri } from "../message/uri.ts";
-import { parseUri } from "../message/uri.ts";
+import { parseUri, unescapeParam, uriParam } from "../message/uri.ts";
 import type { ForkMode, TrunkHop } from "./directory.ts";
 import type { Retarget } from "./retarget.ts";
 
@@ -67,7 +67,7 @@ export function contactTargets(bindings: readonly Binding[], retarget: Retarget 
   }
   const phones = new Map<string, Binding[]>();
   for (const binding of bindings) {
-    const name = binding.reg_id !== null && binding.instance !== null ? binding.instance : binding.key;
+    const name = phoneOf(binding);
     const flows = phones.get(name);
     if (flows === undefined) phones.set(name, [binding]);
     else flows.push(binding);
@@ -79,6 +79,15 @@ export function contactTargets(bindings: readonly Binding[], retarget: Retarget 
     if (target !== null) targets.push(target);
   }
   return targets.sort((a, b) => qOf(b) - qOf(a));
+}
+
+/** What names the phone among those of its user: several flows (RFC 5626) are one. */
+function phoneOf({ instance, key, reg_id }: Binding): string {
+  return reg_id !== null && instance !== null ? instance : key;
+}
+
+export function isSamePhone(a: Binding, b: Binding): boolean {
+  return a.aor === b.aor && phoneOf(a) === phoneOf(b);
 }
 
 const qOf = (target: Target): number => target.binding?.q ?? 0;
@@ -102,4 +111,17 @@ export function withoutHeaders(uri: SipUri): SipUri {
   const params = uri.params.replace(/;method=[^;]*/gi, "");
   const end = uri.text.length - uri.params.length - (uri.headers === "" ? 0 : uri.headers.length + 1);
   return { ...uri, headers: "", params, text: uri.text.slice(0, end) + params };
+}
+
+/** A GRUU means one phone (RFC 5627 §5.4); any other URI of the user all of them. */
+export function ofInstance(bindings: readonly Binding[], uri: SipUri): readonly Binding[] {
+  const gr = uri.params === "" ? null : uriParam(uri, "gr");
+  if (gr === null || gr === "") return bindings;
+  const instance = unescapeParam(gr).toLowerCase();
+  return bindings.filter((binding) => binding.instance?.toLowerCase() === instance);
+}
+
+/** Whether its phone is reached by TLS. */
+export function isSecure({ contact, flow }: Binding): boolean {
+  return flow.transport === "tls" || flow.transport === "wss" || /^sips:/i.test(contact);
 }

@@ -88,11 +88,13 @@ export function isSosUrn(uri: SipUri): boolean {
   return uri.scheme === "urn" && /^urn:service:sos(?:\.[a-z0-9.-]{1,60})?$/i.test(uri.text);
 }
 
+/** What we can route; a number is one of our domain (RFC 3261 §19.1.6). */
+const SCHEMES: ReadonlySet<string> = new Set(["sip", "sips", "tel"]);
+
 /** Step 2: a scheme we can route. */
 function uriScheme(request: SipMessage): Refusal | null {
   const uri = request.uri;
-  if (!(uri instanceof ParseError) && (uri.scheme === "sip" || uri.scheme === "sips" || isSosUrn(uri)))
-    return null;
+  if (!(uri instanceof ParseError) && (SCHEMES.has(uri.scheme) || isSosUrn(uri))) return null;
   if (uri instanceof ParseError && /^[<"]/.test(request.uriText)) return malformed("Request-URI in brackets");
   return { status: 416, reason: "Unsupported Request-URI scheme", section: "RFC 3261 §16.3 step 2" };
 }

@@ -18,6 +18,7 @@ export interface ContactUpdate {
   /** Seconds; 0 removes the binding. */
   readonly expires_s: number;
   readonly instance: string | null;
+  /** Null without an instance, too: it would name nothing (RFC 5626 §6). */
   readonly reg_id: number | null;
 }
 
@@ -30,6 +31,8 @@ export interface RegisterUpdate {
   readonly cseq: number;
   readonly path: readonly string[];
   readonly user_agent: string | null;
+  /** Its flows are to be kept to (RFC 5626 §6). */
+  readonly outbound: boolean;
   readonly flow: BindingFlow;
 }
 
@@ -44,7 +47,7 @@ export function applyRegister(
   let next: Binding[] | null = null;
   for (const contact of update.contacts) {
     const list: readonly Binding[] = next ?? current;
-    const at = list.findIndex((binding) => isSameContact(binding, contact));
+    const at = list.findIndex((binding) => isSameContact(binding, contact, update));
     const old = at < 0 ? null : list[at]!;
     if (old !== null && isOutOfOrder(old, update)) return OUT_OF_ORDER;
     next ??= [...current];
@@ -80,13 +83,27 @@ function isOutOfOrder(binding: Binding, update: RegisterUpdate): boolean {
 }
 
 /** RFC 5626 §6: instance and reg-id name a flow's binding; without reg-id the URI does (§19.1.4). */
-function isSameContact(binding: Binding, contact: ContactUpdate): boolean {
+function isSameContact(binding: Binding, contact: ContactUpdate, update: RegisterUpdate): boolean {
   if (contact.instance !== null && contact.reg_id !== null)
     return binding.instance === contact.instance && binding.reg_id === contact.reg_id;
   if (binding.reg_id !== null) return false;
+  if (isBehindAnotherNat(binding, update)) return false;
   if (binding.contact === contact.uri.text) return true;
   const uri = parseUri(binding.contact);
   return !(uri instanceof ParseError) && sameUri(uri, contact.uri);
+}
+
+/**
+ * Departs from §10.3 step 7 behind NATs: there the same Contact at two sites is two phones, 192.168.1.10 being
+ * somebody in each. One that moved still has the Call-ID of its registration.
+ */
+function isBehindAnotherNat({ call_id, flow }: Binding, update: RegisterUpdate): boolean {
+  return (
+    flow.nat !== "" &&
+    update.flow.nat !== "" &&
+    flow.remote_address !== update.flow.remote_address &&
+    call_id !== update.call_id
+  );
 }
 
 /** The same device at an address it no longer names in this request: it has moved, the old place is dead. */
@@ -96,7 +113,7 @@ function isReplaced(binding: Binding, update: RegisterUpdate, nowMs: number): bo
   let moved = false;
   for (const contact of update.contacts) {
     if (contact.instance !== binding.instance || contact.reg_id !== null) continue;
-    if (isSameContact(binding, contact)) return false;
+    if (isSameContact(binding, contact, update)) return false;
     if (contact.expires_s > 0) moved = true;
   }
   return moved;
@@ -110,7 +127,7 @@ function bindingOf(
 ): Binding {
   return {
     aor: update.aor,
-    key: old?.key ?? keyOf(contact),
+    key: old?.key ?? keyOf(contact, update),
     contact: contact.uri.text,
     params: contact.params,
     q: contact.q,
@@ -120,14 +137,14 @@ function bindingOf(
     cseq: update.cseq,
     instance: contact.instance,
     reg_id: contact.reg_id,
+    outbound: update.outbound && contact.reg_id !== null,
     path: update.path,
     user_agent: update.user_agent,
     flow: update.flow,
   };
 }
 
-function keyOf(contact: ContactUpdate): string {
-  return contact.instance !== null && contact.reg_id !== null
-    ? `${contact.instance};reg-id=${contact.reg_id}`
-    : contact.uri.text;
+function keyOf({ instance, reg_id, uri }: ContactUpdate, { call_id, flow }: RegisterUpdate): string {
+  if (instance !== null && reg_id !== null) return `${instance};reg-id=${reg_id}`;
+  return flow.nat === "" ? uri.text : `${uri.text} ${call_id}`;
 }

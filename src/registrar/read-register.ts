@@ -5,11 +5,15 @@
 import type { Flow } from "../base/flow.ts";
 import { H } from "../message/header-names.ts";
 import type { NameAddr } from "../message/name-addr.ts";
-import { parseNameAddrs, splitList } from "../message/name-addr.ts";
+import { parseNameAddr, parseNameAddrs, splitList } from "../message/name-addr.ts";
+import { hasOption } from "../message/option-tags.ts";
 import { paramName, splitParams } from "../message/params.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import { uriParam } from "../message/uri.ts";
+import type { NatJudge } from "../nat/judge.ts";
+import { cameDirectly } from "../nat/judge.ts";
 import type { ContactUpdate, RegisterUpdate } from "./bindings.ts";
 
 export interface ExpiryLimits {
@@ -28,37 +32,73 @@ export function readRegister(
   flow: Flow,
   aor: string,
   limits: ExpiryLimits,
+  judge: NatJudge,
 ): RegisterUpdate | Refusal {
   const cseq = request.cseq;
   if (cseq instanceof ParseError) return bad("CSeq", cseq);
   const path = readPath(request);
   if (!Array.isArray(path)) return path as Refusal;
-  const { via } = request;
-  const update = {
+  const header = readExpires(request.text(H.Expires));
+  const values = request.texts(H.Contact);
+  const removeAll = values.includes("*");
+  if (removeAll && (values.length > 1 || header !== 0)) return WILDCARD_MISUSED;
+  const contacts = removeAll ? NO_CONTACTS : readContacts(values, header, limits);
+  if ("status" in contacts) return contacts as Refusal;
+  const outbound = readOutbound(request, contacts, path);
+  if (typeof outbound !== "boolean") return outbound;
+  return {
     aor,
+    removeAll,
+    contacts,
     call_id: request.callId ?? "",
     cseq: cseq.number,
     path,
     user_agent: request.text(H.UserAgent)?.slice(0, USER_AGENT_CHARS_MAX) ?? null,
+    outbound,
     flow: {
       transport: flow.transport,
       local_address: flow.local.address,
       local_port: flow.local.port,
       remote_address: flow.remoteAddress,
       remote_port: flow.remotePort,
-      sent_by: via === null || via instanceof ParseError ? "" : via.host,
+      nat: judge.reasons(request, flow, contacts[0]?.uri ?? null),
+      alg: judge.algSigns(request, flow),
       id: flow.id,
     },
   };
-  const header = readExpires(request.text(H.Expires));
-  const values = request.texts(H.Contact);
-  if (values.includes("*")) {
-    if (values.length > 1 || header !== 0) return WILDCARD_MISUSED;
-    return { ...update, removeAll: true, contacts: [] };
-  }
-  const contacts = readContacts(values, header, limits);
-  return Array.isArray(contacts) ? { ...update, removeAll: false, contacts } : (contacts as Refusal);
 }
+
+const NO_CONTACTS: readonly ContactUpdate[] = [];
+
+/** Whether it registers flows to be kept to, or why it cannot (RFC 5626 §6). */
+function readOutbound(
+  request: SipMessage,
+  contacts: readonly ContactUpdate[],
+  path: readonly string[],
+): boolean | Refusal {
+  const flows = contacts.filter(({ reg_id }) => reg_id !== null);
+  if (flows.length === 0 || !hasOption(request, H.Supported, "outbound")) return false;
+  if (flows.filter(({ expires_s }) => expires_s > 0).length > 1) return FLOWS_MIXED;
+  return cameDirectly(request) || firstHopKnowsOutbound(path) || FIRST_HOP_LACKS_OUTBOUND;
+}
+
+/** The first hop put the last Path entry there, with "ob" when it keeps to flows. */
+function firstHopKnowsOutbound(path: readonly string[]): boolean {
+  const first = parseNameAddr(path.at(-1) ?? "");
+  return !(first instanceof ParseError) && uriParam(first.uri, "ob") !== null;
+}
+
+const FLOWS_MIXED: Refusal = {
+  status: 400,
+  reason: "One REGISTER registers one flow: more than one Contact has a reg-id",
+  section: "RFC 5626 §6",
+};
+
+const FIRST_HOP_LACKS_OUTBOUND: Refusal = {
+  status: 439,
+  reason: "First Hop Lacks Outbound Support",
+  section: "RFC 5626 §6",
+};
 
 const WILDCARD_MISUSED: Refusal = {
   status: 400,
@@ -105,13 +145,14 @@ function readContact(
     };
   const q = readQ(params.get("q"));
   if (q === null) return { status: 400, reason: "Malformed q in Contact", section: "RFC 3261 §20.10" };
-  const regId = params.get("reg-id");
+  const instance = instanceOf(params.get("+sip.instance"));
+  const regId = instance === null ? undefined : params.get("reg-id");
   return {
     uri,
     params: otherParams(address.paramsText),
     q,
     expires_s: Math.min(asked, limits.max_expires_s),
-    instance: instanceOf(params.get("+sip.instance")),
+    instance,
     reg_id: regId !== undefined && /^[1-9]\d{0,9}$/.test(regId) ? Number(regId) : null,
   };
 }
@@ -135,9 +176,9 @@ function instanceOf(text: string | undefined): string | null {
   return text.replace(/^"?<?|>?"?$/g, "");
 }
 
-const OURS = new Set(["q", "expires"]);
+const OURS = new Set(["q", "expires", "pub-gruu", "temp-gruu"]);
 
-/** The parameters that are echoed as they came: all but q and expires, which we write ourselves. */
+/** The parameters that are echoed as they came: all but those we write ourselves. */
 function otherParams(text: string): string {
   return splitParams(text)
     .filter((param) => !OURS.has(paramName(param)))

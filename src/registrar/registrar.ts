@@ -14,12 +14,20 @@ import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import type { SipUri } from "../message/uri.ts";
+import { uriParam } from "../message/uri.ts";
+import type { NatJudge } from "../nat/judge.ts";
 import { applyRegister } from "./bindings.ts";
 import type { ExpiryLimits } from "./read-register.ts";
 import { readRegister } from "./read-register.ts";
+import { flowTimer_s, ownUri, successLines } from "./success.ts";
 
 export interface RegistrarLimits extends ExpiryLimits {
   readonly max_contacts: number;
+  /** Phones are told to send their calls through the listener they registered at (RFC 3608). */
+  readonly service_route: boolean;
+  /** After so long without data a connection is closed. */
+  readonly tcp_idle_s: number;
 }
 
 /** How the registrar answers: status and header lines, or a refusal. Called exactly once. */
@@ -34,6 +42,7 @@ export interface RegistrarOptions {
   readonly domains: Domains;
   readonly store: LocationStore;
   readonly limits: RegistrarLimits;
+  readonly judge: NatJudge;
 }
 
 const RETRY_AFTER_S = 10;
@@ -45,6 +54,7 @@ export class Registrar {
   readonly #clock: Clock;
   readonly #domains: Domains;
   readonly #store: LocationStore;
+  readonly #judge: NatJudge;
   readonly #accepted: Counter;
   readonly #date: DateLine;
 
@@ -53,6 +63,7 @@ export class Registrar {
     this.#domains = options.domains;
     this.#store = options.store;
     this.limits = options.limits;
+    this.#judge = options.judge;
     this.#accepted = options.metrics.counter(
       "sipedge_register_accepted_total",
       "REGISTER requests answered 200",
@@ -79,31 +90,49 @@ export class Registrar {
     const aor = this.aorOf(request);
     if (typeof aor !== "string") return reply.refused(aor);
     if (user !== null && user !== userOfAor(aor)) return reply.refused(NOT_YOURS); // step 4
-    const update = readRegister(request, flow, aor, this.limits);
+    const update = readRegister(request, flow, aor, this.limits, this.#judge);
     if ("status" in update) return reply.refused(update);
+    if (update.contacts.some(({ uri }) => this.#isOwnGruu(uri))) return reply.refused(GOES_ROUND);
     const current = this.#store.bindings(aor);
     const now = this.#clock.wall();
     const next = applyRegister(current, update, this.limits, now);
     if ("status" in next) return reply.refused(next);
-    if (next === current) return reply.ok(this.#success(current, request, now)); // a query changes nothing
+    if (next === current) return reply.ok(this.#success(current, request, flow, now, false)); // a query changes nothing
     this.#store.replace(aor, next, (failure) => {
       if (failure !== null) return reply.refused(failed(failure));
-      reply.ok(this.#success(next, request, now)); // step 8
+      reply.ok(this.#success(next, request, flow, now, update.outbound)); // step 8
       this.onChange?.(aor, current, next);
     });
   }
 
-  /** Step 8: every current binding with the seconds it has left, and the Path that was stored (RFC 3327 §5.3). */
-  #success(bindings: readonly Binding[], request: SipMessage, now: number): string[] {
+  /** A GRUU of ours leads back to the registration that it is to become. */
+  #isOwnGruu(uri: SipUri): boolean {
+    return uri.params !== "" && uriParam(uri, "gr") !== null && this.#domains.isOurs(uri);
+  }
+
+  /** Step 8. `outbound`: this request registered a flow. */
+  #success(
+    bindings: readonly Binding[],
+    request: SipMessage,
+    flow: Flow,
+    now: number,
+    outbound: boolean,
+  ): string[] {
     this.#accepted.inc();
-    const headers: string[] = [];
-    for (const binding of bindings) headers.push(contactLine(binding, now));
-    for (const value of request.texts(H.Path)) headers.push(`Path: ${value}`);
+    const { service_route, tcp_idle_s } = this.limits;
+    const headers = successLines(bindings, request, now);
+    if (outbound) headers.push("Require: outbound", `Flow-Timer: ${flowTimer_s(flow, tcp_idle_s)}`);
+    if (service_route) headers.push(`Service-Route: <${ownUri(flow)}>`);
     headers.push(this.#date.at(now));
     return headers;
   }
 }
 
+const GOES_ROUND: Refusal = {
+  status: 403,
+  reason: "A Contact is a GRUU of this domain",
+  section: "RFC 5627 §5.1",
+};
 const NOT_YOURS: Refusal = {
   status: 403,
   reason: "The account may not register this address-of-record",
@@ -118,12 +147,6 @@ function failed(failure: StoreFailure): Refusal {
     section: "RFC 3261 §10.3 step 7",
     headers: [`Retry-After: ${RETRY_AFTER_S}`],
   };
-}
-
-function contactLine(binding: Binding, now: number): string {
-  const left = Math.max(0, Math.ceil((binding.expires_at_ms - now) / 1000));
-  const q = binding.q === 1000 ? "" : `;q=${binding.q / 1000}`;
-  return `Contact: <${binding.contact}>${q};expires=${left}${binding.params}`;
 }
 
 /** `Date: …`, made once a second (§20.17). */

@@ -10,6 +10,7 @@ export class LayerMetrics {
   readonly retransmitted: Counter;
   readonly refused: Readonly<Record<TransactionLimit, Counter>>;
   readonly foreignCallIds: Counter;
+  readonly detours: Counter;
   readonly #metrics: Metrics;
 
   constructor(metrics: Metrics) {
@@ -29,6 +30,10 @@ export class LayerMetrics {
     this.foreignCallIds = metrics.counter(
       "sipedge_responses_foreign_call_id_total",
       "Responses dropped because their Call-ID is not the request's (limits.match_call_id)",
+    );
+    this.detours = metrics.counter(
+      "sipedge_answers_detoured_total",
+      "Requests whose answers took another way because their connection was gone",
     );
   }
 

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
-import { hostPort } from "../base/flow.ts";
+import { hostPort, isNameOf } from "../base/flow.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { TimerWheel } from "../base/timers.ts";
 import { buildAnswer } from "../message/answer.ts";
@@ -16,6 +16,8 @@ import type { SipMessage } from "../message/sip-message.ts";
 import type { Via } from "../message/via.ts";
 import type { ClientUser } from "./client-transaction.ts";
 import { ClientTransaction } from "./client-transaction.ts";
+import type { LookUpReply } from "./detour.ts";
+import { Detour } from "./detour.ts";
 import type { TransactionLimit } from "./layer-metrics.ts";
 import { LayerMetrics } from "./layer-metrics.ts";
 import type { Input, Machine } from "./machine.ts";
@@ -55,6 +57,8 @@ export interface LayerOptions {
   readonly isUrgent?: (request: SipMessage, flow: Flow) => boolean;
   /** Whether a response must also have the Call-ID of its request, beyond what §17.1.3 asks for. Absent: no. */
   readonly matchCallId?: boolean;
+  /** Looks up where a response goes whose connection is gone (RFC 3263 §5). Absent: to the request's source only. */
+  readonly lookUpReply?: LookUpReply;
 }
 
 const RETRY_AFTER_S = 5;
@@ -77,6 +81,7 @@ export class TransactionLayer {
   readonly #metrics: LayerMetrics;
   readonly #transports: Transports;
   readonly #user: TransactionUser;
+  readonly #lookUpReply: LookUpReply | null;
   readonly #servers = new Map<string, ServerTransaction>();
   readonly #clients = new Map<string, ClientTransaction>();
 
@@ -85,6 +90,7 @@ export class TransactionLayer {
     this.#metrics = new LayerMetrics(options.metrics);
     this.#transports = options.transports;
     this.#user = options.user;
+    this.#lookUpReply = options.lookUpReply ?? null;
     this.edits = options.edits;
     this.scanner = options.scanner;
     this.timers = options.timers;
@@ -108,7 +114,7 @@ export class TransactionLayer {
 
   /** A request that passed the checks every request must pass: Via and CSeq are there and sound. */
   receiveRequest(request: SipMessage, via: Via, cseq: CSeq, flow: Flow): void {
-    const key = serverKey(request, via, cseq, request.method);
+    const key = serverKey(request, via, cseq, request.method, flow.remoteAddress);
     const known = this.#servers.get(key);
     if (known !== undefined) {
       if (request.method === "ACK") known.acknowledge(request, flow);
@@ -123,13 +129,13 @@ export class TransactionLayer {
       return;
     }
     const limit = this.#limitReached(flow.remoteAddress);
-    if (limit !== null && !this.#frees(request, via, cseq) && !this.#comesFirst(request, flow)) {
+    if (limit !== null && !this.#frees(request, via, cseq, flow) && !this.#comesFirst(request, flow)) {
       this.#refuse(request, flow, limit);
       return;
     }
     const transaction = this.#newServer(key, request, via, flow);
     if (request.method === "CANCEL") {
-      const invite = this.#servers.get(serverKey(request, via, cseq, "INVITE"));
+      const invite = this.#servers.get(serverKey(request, via, cseq, "INVITE", flow.remoteAddress));
       this.#user.cancel(transaction, request, invite ?? null);
     } else this.#user.request(transaction, request);
   }
@@ -141,8 +147,11 @@ export class TransactionLayer {
   }
 
   /** A CANCEL of an INVITE that runs is let in beyond the limit: it ends transactions, and there is one for each. */
-  #frees(request: SipMessage, via: Via, cseq: CSeq): boolean {
-    return request.method === "CANCEL" && this.#servers.has(serverKey(request, via, cseq, "INVITE"));
+  #frees(request: SipMessage, via: Via, cseq: CSeq, flow: Flow): boolean {
+    return (
+      request.method === "CANCEL" &&
+      this.#servers.has(serverKey(request, via, cseq, "INVITE", flow.remoteAddress))
+    );
   }
 
   #comesFirst(request: SipMessage, flow: Flow): boolean {
@@ -251,17 +260,18 @@ export class TransactionLayer {
       flow,
       this.#sources.enter(flow.remoteAddress),
       replyFlow(via, flow),
-      flow.reliable ? () => this.#reconnect(via, flow) : null,
+      via,
       this.#clock.now(),
     );
     this.#servers.set(key, transaction);
     return transaction;
   }
 
-  /** §18.2.2: the connection is gone, so a new one goes to the address in received and the sent-by port. */
-  #reconnect(via: Via, flow: Flow): Flow | null {
-    const port = via.port ?? (flow.transport === "tls" ? 5061 : 5060);
-    return this.#transports.flowTo(flow.transport, flow.remoteAddress, port, flow.local);
+  /** §18.2.2, RFC 3263 §5. */
+  detour(via: Via, source: Flow): Flow {
+    this.#metrics.detours.inc();
+    const parts = { transports: this.#transports, wheel: this.wheel, lookUp: this.#lookUpReply };
+    return new Detour(parts, source, via);
   }
 
   #refuse(request: SipMessage, flow: Flow, limit: TransactionLimit): void {
@@ -281,8 +291,8 @@ export class TransactionLayer {
 }
 
 /** §18.1.2: a response whose topmost Via does not hold what we put there is not for us. */
-function isSentBy({ host, port }: Via, { sentBy }: LocalEndpoint): boolean {
-  return sentBy === (port === null ? host : hostPort(host, port));
+function isSentBy({ host, port }: Via, local: LocalEndpoint): boolean {
+  return isNameOf(local, port === null ? host : hostPort(host, port));
 }
 
 /**

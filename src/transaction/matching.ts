@@ -9,13 +9,15 @@ import { MAGIC_COOKIE } from "../message/via.ts";
 
 /**
  * The key of a request: branch, sent-by and method, an ACK counting as INVITE. `method` lets a CANCEL
- * name the request it cancels (§9.2). Two clients may use one branch: sent-by keeps them apart.
+ * name the request it cancels (§9.2). Two clients may use one branch: sent-by keeps them apart, and where it says the
+ * same for two, behind two NATs, the address they come from (`source`).
  */
-export function serverKey(request: SipMessage, via: Via, cseq: CSeq, method: string): string {
+export function serverKey(request: SipMessage, via: Via, cseq: CSeq, method: string, source: string): string {
   const named = method === "ACK" ? "INVITE" : method;
+  const place = via.host === source ? "" : ` ${source}`;
   if (via.branch?.startsWith(MAGIC_COOKIE) && via.branch.length > MAGIC_COOKIE.length)
-    return `${via.branch} ${via.host}:${via.port ?? 0} ${named}`;
-  return rfc2543Key(request, cseq, named);
+    return `${via.branch} ${via.host}:${via.port ?? 0}${place} ${named}`;
+  return `${rfc2543Key(request, cseq, named)}${place}`;
 }
 
 /**

@@ -2,7 +2,10 @@
 import type { Flow } from "../base/flow.ts";
 import { buildAnswer } from "../message/answer.ts";
 import type { Edits } from "../message/edits.ts";
+import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import type { Via } from "../message/via.ts";
+import { Detour } from "./detour.ts";
 import { inviteServer } from "./invite-server.ts";
 import type { Effect } from "./machine.ts";
 import { nonInviteServer } from "./non-invite-server.ts";
@@ -25,10 +28,9 @@ export interface ServerUser {
 
 export interface ServerHost extends TransactionHost {
   readonly edits: Edits;
+  /** Where answers go when the flow of the request is gone (§18.2.2). */
+  detour(via: Via, source: Flow): Flow;
 }
-
-/** Finds where answers go when the connection of the request is gone (§18.2.2). */
-export type ReplyRoute = () => Flow | null;
 
 export class ServerTransaction extends Transaction {
   /** The flow the request came on. */
@@ -43,7 +45,8 @@ export class ServerTransaction extends Transaction {
   readonly countedFor: Source;
   readonly #server: ServerHost;
   #reply: Flow;
-  readonly #route: ReplyRoute | null;
+  /** Of a request that came on a connection: by it answers find another way when that is gone. */
+  readonly #via: Via | null;
   #ackFlow: Flow | null = null;
 
   constructor(
@@ -53,7 +56,7 @@ export class ServerTransaction extends Transaction {
     source: Flow,
     countedFor: Source,
     reply: Flow,
-    route: ReplyRoute | null,
+    via: Via,
     startedAt: number,
   ) {
     super(host, request.method === "INVITE" ? inviteServer : nonInviteServer, request.method, key, startedAt);
@@ -62,7 +65,7 @@ export class ServerTransaction extends Transaction {
     this.source = source;
     this.countedFor = countedFor;
     this.#reply = reply;
-    this.#route = route;
+    this.#via = source.reliable ? via : null;
     this.begin();
   }
 
@@ -78,13 +81,21 @@ export class ServerTransaction extends Transaction {
       return;
     }
     if (this.status < 200) this.status = status;
-    if (!this.#reply.open && this.#route !== null) this.#reply = this.#route() ?? this.#reply;
+    if (!this.#reply.open && !(this.#reply instanceof Detour)) this.#goRound();
     const input = status < 200 ? "send1xx" : status < 300 ? "send2xx" : "send300_699";
     this.step(input, bytes, null);
     if (status < 200) return;
     this.request = null;
     // A datagram brings no news of its fate: the user has nothing more to hear, and need not be kept for 64*T1.
     if (this.method !== "INVITE" && !this.#reply.reliable) this.user = null;
+  }
+
+  /** Its answers take another way from now on, which may be found later. */
+  #goRound(): void {
+    const via = this.#via ?? this.request?.via ?? null;
+    if (via === null || via instanceof ParseError) return;
+    this.#reply = this.#server.detour(via, this.source);
+    this.#reply.watch(this);
   }
 
   /** The same request again. */
@@ -133,6 +144,7 @@ export class ServerTransaction extends Transaction {
   }
 
   protected release(): void {
+    if (this.#reply !== this.source) this.#reply.unwatch(this);
     this.request = null;
     this.user = null;
   }

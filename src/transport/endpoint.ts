@@ -2,8 +2,17 @@
  * Our own listening points, and how flows are named after them: `udp:local>remote`, `tcp:local>remote#n`.
  */
 import { isIP } from "node:net";
-import type { LocalEndpoint, TransportName } from "../base/flow.ts";
+import type { Inside, LocalEndpoint, TransportName } from "../base/flow.ts";
 import { hostPort } from "../base/flow.ts";
+import { Networks } from "../base/networks.ts";
+
+/** What peers are told of an endpoint. */
+export interface EndpointNames {
+  /** `host:port` for peers outside `local_networks`; null: the bound address for all. */
+  readonly advertise: string | null;
+  /** Networks whose hosts reach the bound address itself. */
+  readonly local_networks: readonly string[];
+}
 
 export class Endpoint implements LocalEndpoint {
   readonly transport: TransportName;
@@ -11,23 +20,42 @@ export class Endpoint implements LocalEndpoint {
   readonly port: number;
   readonly family: 4 | 6;
   #sentBy = "";
+  #inside: Inside;
+  #networks = "";
 
-  constructor(transport: TransportName, address: string, port: number, advertise: string | null) {
+  constructor(transport: TransportName, address: string, port: number, names: EndpointNames) {
     this.transport = transport;
     this.address = address;
     this.port = port;
     this.family = address.includes(":") ? 6 : 4;
-    this.advertise(advertise);
+    this.#inside = { networks: new Networks([]), sentBy: hostPort(address, port) };
+    this.rename(names);
   }
 
   get sentBy(): string {
     return this.#sentBy;
   }
 
-  /** Sets the name that messages carry; null: the bound address. Flows that exist show it at once. */
-  advertise(name: string | null): void {
-    this.#sentBy = name ?? hostPort(this.address, this.port);
+  get inside(): Inside {
+    return this.#inside;
   }
+
+  /** Sets the names that messages carry. Flows that exist show them at once. */
+  rename({ advertise, local_networks }: EndpointNames): void {
+    const { sentBy } = this.#inside;
+    this.#sentBy = advertise === null ? sentBy : withPort(advertise, this.port);
+    const networks = local_networks.join(" ");
+    if (networks === this.#networks) return;
+    this.#networks = networks;
+    this.#inside = { networks: new Networks(local_networks), sentBy };
+  }
+}
+
+const SIP_PORT = 5060;
+
+/** A name without a port means 5060 (RFC 3261 §19.1.2): a listener elsewhere has to say where. */
+function withPort(name: string, port: number): string {
+  return port === SIP_PORT || /:\d+$/.test(name.replace(/^\[.*\]/, "")) ? name : `${name}:${port}`;
 }
 
 export const isLoopback = (address: string): boolean => address === "::1" || address.startsWith("127.");

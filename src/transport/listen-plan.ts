@@ -14,6 +14,8 @@ export interface ListenEntry {
   readonly port: number;
   /** `host:port` that messages carry instead of the bound address. */
   readonly advertise?: string;
+  /** Networks, beside those of the machine's interface, whose hosts are told the bound address. */
+  readonly local_networks?: readonly string[];
 }
 
 /** Why an entry cannot be had. */
@@ -35,13 +37,16 @@ export interface Wanted {
   readonly address: string;
   readonly port: number;
   readonly advertise: string | null;
+  readonly local_networks: readonly string[];
   /** Comes from "any": it may be missing as long as its address is not usable. */
   readonly following: boolean;
 }
 
+/** `networksOf`: the networks of the interface that has this address. */
 export function planListeners(
   entries: readonly ListenEntry[],
   machine: readonly string[],
+  networksOf: (address: string) => readonly string[] = () => [],
 ): { wanted: Wanted[]; failures: ListenFailure[] } {
   const byKey = new Map<string, Wanted>();
   const failures: ListenFailure[] = [];
@@ -53,7 +58,7 @@ export function planListeners(
     }
     const following = entry.address === "any";
     for (const address of following ? machine : [canonical(entry.address)]) {
-      const wanted = wantedOf(entry, index, address, following);
+      const wanted = wantedOf(entry, index, address, following, networksOf);
       const other = byKey.get(wanted.key);
       if (!other || (other.following && !following)) byKey.set(wanted.key, wanted);
       else if (!following && entry.port !== 0) failures.push(listedTwice(wanted, other));
@@ -109,7 +114,13 @@ function entryFault(entry: ListenEntry): string | null {
   return null;
 }
 
-function wantedOf(entry: ListenEntry, index: number, address: string, following: boolean): Wanted {
+function wantedOf(
+  entry: ListenEntry,
+  index: number,
+  address: string,
+  following: boolean,
+  networksOf: (address: string) => readonly string[],
+): Wanted {
   const transport = entry.transport === "tcp" ? "tcp" : "udp";
   return {
     key: `${transport} ${hostPort(address, entry.port)}${entry.port === 0 && !following ? `#${index}` : ""}`,
@@ -118,6 +129,7 @@ function wantedOf(entry: ListenEntry, index: number, address: string, following:
     address,
     port: entry.port,
     advertise: advertised(entry.advertise, address, following),
+    local_networks: [...networksOf(address), ...(entry.local_networks ?? [])],
     following,
   };
 }

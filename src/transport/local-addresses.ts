@@ -16,3 +16,11 @@ export function localAddresses(): string[] {
   }
   return [...found];
 }
+
+/** The networks of the interfaces that have this address, as `192.0.2.0/24`. */
+export function interfaceNetworks(address: string): string[] {
+  const found: string[] = [];
+  for (const entries of Object.values(networkInterfaces()))
+    for (const entry of entries ?? []) if (entry.address === address && entry.cidr) found.push(entry.cidr);
+  return found;
+}

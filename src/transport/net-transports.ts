@@ -14,7 +14,8 @@ import { Connections } from "./connections.ts";
 import { familyOf, parseUdpFlowId } from "./endpoint.ts";
 import type { ListenEntry, ListenFailure, Wanted } from "./listen-plan.ts";
 import { listenFailure, planListeners } from "./listen-plan.ts";
-import { localAddresses } from "./local-addresses.ts";
+import { interfaceNetworks, localAddresses } from "./local-addresses.ts";
+import { PortQuestions } from "./port-questions.ts";
 import { Route } from "./route.ts";
 import type { SocketOptions } from "./socket-options.ts";
 import { loadSocketOptions } from "./socket-options.ts";
@@ -69,6 +70,7 @@ export class NetTransports implements Transports {
   readonly #connections: Connections;
   readonly #socketOptions: SocketOptions;
   readonly #route: Route;
+  readonly #questions: PortQuestions;
   readonly #addresses: () => readonly string[];
   readonly #listeners = new Map<string, Listener>();
   // The same listeners by kind, for the look-ups of each message.
@@ -90,6 +92,7 @@ export class NetTransports implements Transports {
     this.#metrics = new TransportMetrics(parts.metrics);
     this.#addresses = parts.addresses ?? localAddresses;
     this.#socketOptions = parts.socketOptions ?? loadSocketOptions(parts.log);
+    this.#questions = new PortQuestions(parts.clock, parts.metrics);
     this.#route = new Route(parts.clock, this.#socketOptions);
     this.#connections = new Connections({ ...parts, metrics: this.#metrics }, TCP_UNSET);
   }
@@ -132,6 +135,10 @@ export class NetTransports implements Transports {
       ({ endpoint }) => endpoint.address === local.address && endpoint.port === local.port,
     );
     return listener?.flow(remote.address, remote.port) ?? null;
+  }
+
+  askPort(address: string, port: number, refused: () => void): void {
+    if (!this.#closed) this.#questions.ask(plainAddress(address), port, refused);
   }
 
   endpoints(): readonly LocalEndpoint[] {
@@ -182,7 +189,7 @@ export class NetTransports implements Transports {
   }
 
   async #apply(entries: readonly ListenEntry[], tcp: TcpOptions, udp: UdpOptions): Promise<ListenFailure[]> {
-    const { wanted, failures } = planListeners(entries, this.#addresses());
+    const { wanted, failures } = planListeners(entries, this.#addresses(), interfaceNetworks);
     if (failures.length > 0) return failures;
     const before = { tcp: this.#connections.options, udp: this.#udpOptions };
     this.#connections.options = tcp;
@@ -234,7 +241,7 @@ export class NetTransports implements Transports {
     for (const [key, listener] of this.#listeners) {
       const stays = byKey.get(key);
       const socket = listener.udp ?? listener.tcp;
-      if (stays) socket.endpoint.advertise(stays.advertise);
+      if (stays) socket.endpoint.rename(stays);
       else {
         this.#listeners.delete(key);
         socket.close("listener_gone");
@@ -270,7 +277,7 @@ export class NetTransports implements Transports {
 
   /** Opens sockets on addresses that have come, closes those on addresses that are gone. */
   async #follow(): Promise<void> {
-    const { wanted } = planListeners(this.#entries, this.#addresses());
+    const { wanted } = planListeners(this.#entries, this.#addresses(), interfaceNetworks);
     for (const each of wanted) {
       if (this.#closed) return;
       if (this.#listeners.has(each.key)) continue;

@@ -5,6 +5,7 @@
 import type { Log } from "../base/log.ts";
 import type { Connection, Wire } from "./connection.ts";
 import type { Connections } from "./connections.ts";
+import type { EndpointNames } from "./endpoint.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { CloseReason } from "./transport-metrics.ts";
 
@@ -22,11 +23,7 @@ export class TcpListener {
   #accepting = true;
 
   /** Binds and listens; throws the system's error (its `code` is the errno name). */
-  constructor(
-    connections: Connections,
-    log: Log,
-    where: { address: string; port: number; advertise: string | null },
-  ) {
+  constructor(connections: Connections, log: Log, where: { address: string; port: number } & EndpointNames) {
     this.#connections = connections;
     this.#log = log;
     this.#listener = Bun.listen<Attached>({
@@ -41,7 +38,7 @@ export class TcpListener {
         error: (_socket, error) => this.#log.error("tcp-handler-fault", { error: String(error) }),
       },
     });
-    this.endpoint = new Endpoint("tcp", where.address, this.#listener.port, where.advertise);
+    this.endpoint = new Endpoint("tcp", where.address, this.#listener.port, where);
   }
 
   /** Takes no new connections; those there are live on. */

@@ -4,6 +4,7 @@
  */
 import type { Flow, FlowObserver, LocalEndpoint, Receiver, TransportName } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
+import type { EndpointNames } from "./endpoint.ts";
 import { Endpoint, flowId } from "./endpoint.ts";
 import type { SocketOptions } from "./socket-options.ts";
 import type { SendFailure, TransportMetrics } from "./transport-metrics.ts";
@@ -68,7 +69,7 @@ export class UdpListener {
   static async open(
     parts: UdpParts,
     options: UdpOptions,
-    where: { address: string; port: number; advertise: string | null },
+    where: { address: string; port: number } & EndpointNames,
   ): Promise<UdpListener> {
     let listener: UdpListener | null = null;
     const socket = await Bun.udpSocket({
@@ -83,7 +84,7 @@ export class UdpListener {
     });
     listener = new UdpListener(
       socket,
-      new Endpoint("udp", where.address, socket.port, where.advertise),
+      new Endpoint("udp", where.address, socket.port, where),
       parts,
       options,
     );

@@ -2,7 +2,12 @@
 import { expect } from "bun:test";
 import type { Api } from "../../src/api/api.ts";
 import { createApi } from "../../src/api/api.ts";
-import type { ApiSources, ApplianceSnapshot, ProcessSnapshot } from "../../src/api/sources.ts";
+import type {
+  ApiSources,
+  ApplianceSnapshot,
+  KeptEndpointSnapshot,
+  ProcessSnapshot,
+} from "../../src/api/sources.ts";
 import type { Fields, Log } from "../../src/base/log.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
@@ -123,6 +128,29 @@ export class FakeSources implements ApiSources {
     deadTargets: () => this.dead,
     flush: () => this.answers.splice(0).length,
   };
+  pings = true;
+  kept: KeptEndpointSnapshot[] = [];
+  readonly keepalive = {
+    enabled: () => this.pings,
+    setEnabled: (enabled: boolean) => {
+      this.pings = enabled;
+    },
+    counts: () => ({
+      all: this.kept.length,
+      registration: this.kept.filter(({ conditions }) => conditions.includes("registration")).length,
+      subscription: this.kept.filter(({ conditions }) => conditions.includes("subscription")).length,
+      dialog: this.kept.filter(({ conditions }) => conditions.includes("dialog")).length,
+    }),
+    endpoints: (max: number) => this.kept.slice(0, max),
+    reach: ({ flow }: Binding) => {
+      const kept = this.kept.find(({ flow_id }) => flow_id === flow.id);
+      return {
+        reachable: kept?.lost !== true,
+        latency_ms: kept?.latency_ms ?? null,
+        missed: kept?.missed ?? 0,
+      };
+    },
+  };
   peerRows: readonly PeerSnapshot[] = [];
   peers(max: number): readonly PeerSnapshot[] {
     return this.peerRows.slice(0, max);
@@ -210,4 +238,19 @@ export async function getJson(api: Api, path: string, status = 200): Promise<Rec
   expect(response.status).toBe(status);
   expect(response.headers.get("content-type")).toBe("application/json");
   return (await response.json()) as Record<string, unknown>;
+}
+
+/** A row of what is kept open. */
+export function keptFlow(flow_id: string, changes: Partial<KeptEndpointSnapshot> = {}): KeptEndpointSnapshot {
+  return {
+    flow_id,
+    remote: flow_id.slice(flow_id.indexOf(">") + 1).replace(/#.*$/, ""),
+    conditions: ["registration"],
+    sent: 4,
+    answered: 3,
+    missed: 0,
+    latency_ms: null,
+    lost: false,
+    ...changes,
+  };
 }

@@ -108,7 +108,7 @@ test("/v1/peers: states and times of each URI", async () => {
 test("/v1/dns: answers, servers and dead places; DELETE forgets the answers and says so in the log", async () => {
   const sources = busySources();
   const place = { transport: "udp", address: "2001:db8::7", port: 5060 } as const;
-  sources.dead = [{ place, reason: "No reply at all", until_ms: sources.clock.now() + 60_000 }];
+  sources.dead = [{ place, reason: "No reply at all", until_ms: sources.clock.now() + 60_000, probes: 2 }];
   sources.answers = [
     {
       name: "trunk.test",

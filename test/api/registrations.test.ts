@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Api } from "../../src/api/api.ts";
 import type { Answer } from "../../src/api/schemas.ts";
-import { FakeSources, getJson, openApi } from "./fixture.ts";
+import { binding } from "../location/bindings.ts";
+import { FakeSources, getJson, keptFlow, openApi } from "./fixture.ts";
 
 type Page = Answer<"Registrations">;
 
@@ -45,8 +46,28 @@ describe("/v1/registrations", () => {
         local: "10.0.0.1:5060",
         remote: "192.0.2.7:5062",
         flow_id: "tcp:10.0.0.1:5060>192.0.2.7:5062#3",
+        nat: ["private_contact", "via_mismatch"],
+        alg_signs: [],
+        outbound: true,
+        reachable: true,
+        latency_ms: null,
+        pings_missed: 0,
       },
     ]);
+  });
+
+  test("NAT-07 NH-15 NT-20 tells what stands in between, and whether the phone still answers", async () => {
+    const sources = new FakeSources();
+    const { flow } = binding(sources.clock, "alice");
+    sources.register("alice", { flow: { ...flow, alg: "half_rewritten" } });
+    sources.kept = [keptFlow(flow.id, { missed: 3, lost: true, latency_ms: 31.5 })];
+    const [row] = (await page(openApi(sources))).registrations;
+    expect(row).toMatchObject({
+      alg_signs: ["half_rewritten"],
+      reachable: false,
+      latency_ms: 31.5,
+      pings_missed: 3,
+    });
   });
 
   test("lists in the order of AORs, whatever the order of registration", async () => {

@@ -43,6 +43,12 @@ const ROW: Answer<"Registration"> = {
   local: "192.0.2.1:5060",
   remote: "192.0.2.7:5062",
   flow_id: "udp:192.0.2.1:5060>192.0.2.7:5062",
+  nat: [],
+  alg_signs: [],
+  outbound: false,
+  reachable: true,
+  latency_ms: null,
+  pings_missed: 0,
 };
 
 const list = (...rows: Partial<Answer<"Registration">>[]): Answer<"Registrations"> => ({
@@ -191,5 +197,19 @@ test("keys that wait for a restart are named", () => {
   const reload = { last_at: "2026-01-02T10:00:00.000Z", ok: true, errors: [], restart_needed };
   expect(statusText({ ...STATUS, reload }, NOBODY)).toContain(
     "  !   changed, but only after a restart: data_dir, log.level\n",
+  );
+});
+
+test("NAT-07 a phone behind a NAT is shown by its flow; one out of reach, and an ALG in between, are said", () => {
+  const rows = list(
+    { nat: ["private_contact"], contact: "sip:alice@192.168.1.10:5060", remote: "198.51.100.7:40123" },
+    { aor: "bob@example.test", reachable: false, alg_signs: ["half_rewritten"], remote: "198.51.100.8:5060" },
+  );
+  const text = statusText(STATUS, rows);
+  expect(text).toContain("198.51.100.7:40123 (NAT)");
+  expect(text).not.toContain("192.168.1.10");
+  expect(text).toContain("out of reach");
+  expect(text.replace(/\s+/g, " ")).toContain(
+    "ALG suspected: the router of bob@example.test at 198.51.100.8:5060 rewrites SIP (half_rewritten)",
   );
 });

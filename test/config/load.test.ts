@@ -74,6 +74,7 @@ max_contacts = 10`);
     max_expires_s: 3600,
     default_expires_s: 3600,
     max_contacts: 10,
+    service_route: false,
   });
 });
 

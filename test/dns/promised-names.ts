@@ -1,7 +1,9 @@
-/** Name service from two functions, for tests to which only the outcome of a look-up matters. */
+/** Name service from two functions, for tests to which only the outcome of a look-up matters; or a whole one. */
 import type { Answer, NameService, Service } from "../../src/dns/records.ts";
 
-export interface PromisedNames {
+export type PromisedNames = NameService | TwoFunctions;
+
+interface TwoFunctions {
   /** Addresses of both families; empty when the name has none. A rejection is a failure of name service. */
   addresses(name: string): Promise<readonly string[]>;
   /** SRV records. */
@@ -9,7 +11,9 @@ export interface PromisedNames {
 }
 
 /** There are no NAPTR records in this world. */
-export function promisedNames({ addresses, services }: PromisedNames): NameService {
+export function promisedNames(names: PromisedNames): NameService {
+  if ("ask" in names) return names;
+  const { addresses, services } = names;
   const answer = async (name: string, type: string): Promise<Answer> => {
     let records: readonly (string | Service)[] = [];
     try {

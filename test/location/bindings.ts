@@ -19,6 +19,7 @@ export function binding(clock: VirtualClock, user: string, changes: Partial<Bind
     cseq: 1,
     instance: "<urn:uuid:00000000-0000-1000-8000-000A95A0E128>",
     reg_id: 1,
+    outbound: true,
     path: ["<sip:edge1.example.test;lr>", '"a, b" <sip:edge2.example.test;lr;ob>'],
     user_agent: "Phone/1.0",
     flow: {
@@ -27,7 +28,8 @@ export function binding(clock: VirtualClock, user: string, changes: Partial<Bind
       local_port: 5060,
       remote_address: "192.0.2.7",
       remote_port: 5062,
-      sent_by: "10.0.0.1",
+      nat: "private_contact,via_mismatch",
+      alg: "",
       id: "tcp:10.0.0.1:5060>192.0.2.7:5062#3",
     },
     ...changes,

@@ -28,14 +28,16 @@ describe("schema.ts and the migrated database agree", () => {
     const found = migrated()
       .prepare(`SELECT name, type, "notnull", pk FROM pragma_table_info('${name}')`)
       .values();
-    const expected = getTableConfig(table).columns.map((column) => {
+    const { columns, primaryKeys } = getTableConfig(table);
+    const together = primaryKeys.flatMap((key) => key.columns.map((column) => column.name));
+    const expected = columns.map((column) => {
       // SQLite says 0 for an INTEGER PRIMARY KEY, which cannot be null anyway.
       const rowid = column.primary && column.getSQLType() === "integer";
       return [
         column.name,
         column.getSQLType().toUpperCase(),
         Number(column.notNull && !rowid),
-        Number(column.primary),
+        Number(column.primary) + together.indexOf(column.name) + 1,
       ];
     });
     expect(found).toEqual(expected);

@@ -12,10 +12,16 @@ const end = (address: string, port = 5060, changes: Partial<End> = {}): End => (
   address,
   port,
   ours: false,
+  bound: false,
   ...changes,
 });
-const V4 = { caller: end("198.51.100.7", 5060, { ours: true }), callee: end("203.0.113.9", 65_535) };
+const V4 = {
+  callerMark: 7,
+  caller: end("198.51.100.7", 5060, { ours: true }),
+  callee: end("203.0.113.9", 65_535),
+};
 const V6 = {
+  callerMark: 65_535,
   caller: end("2001:db8::7", 1, { transport: "tcp" }),
   callee: end("2001:db8:1:2:3:4:5:6", 5060, { transport: "wss", ours: true }),
 };
@@ -24,12 +30,13 @@ describe("tokens", () => {
   for (const [name, ends] of [
     ["two IPv4 ends", V4],
     ["two IPv6 ends", V6],
-    ["IPv4 and IPv6", { caller: V4.caller, callee: V6.callee }],
-    ["IPv6 and IPv4", { caller: V6.caller, callee: V4.callee }],
-    ["::1 and 0.0.0.0", { caller: end("::1"), callee: end("0.0.0.0") }],
+    ["IPv4 and IPv6", { ...V4, callee: V6.callee }],
+    ["IPv6 and IPv4", { ...V4, caller: V6.caller }],
+    ["::1 and 0.0.0.0", { callerMark: 0, caller: end("::1"), callee: end("0.0.0.0") }],
     [
       "all transports",
       {
+        callerMark: 1,
         caller: end("192.0.2.1", 80, { transport: "ws" }),
         callee: end("192.0.2.2", 5061, { transport: "tls" }),
       },
@@ -40,7 +47,7 @@ describe("tokens", () => {
       const token = tokens.sign(ends, CALL);
       expect(token).toMatch(/^[A-Za-z0-9_-]+$/);
       expect(token.length).toBeGreaterThanOrEqual(TOKEN_CHARS_MIN);
-      expect(token.length).toBeLessThanOrEqual(63);
+      expect(token.length).toBeLessThanOrEqual(66);
       expect(tokens.verify(token, CALL)).toEqual(ends);
     });
 
@@ -65,17 +72,18 @@ describe("tokens", () => {
         address,
         port: Math.floor(dice.fraction() * 65536),
         ours: dice.fraction() < 0.5,
+        bound: dice.fraction() < 0.5,
       };
     };
     for (let i = 0; i < 2000; i++) {
-      const ends = { caller: any(), callee: any() };
+      const ends = { caller: any(), callee: any(), callerMark: Math.floor(dice.fraction() * 65_536) };
       expect(tokens.verify(tokens.sign(ends, CALL), CALL)).toEqual(ends);
     }
   });
 
   test("an IPv6 zone is not part of the address", () => {
     const tokens = new RouteTokens(KEY);
-    const token = tokens.sign({ caller: end("fe80::1%eth0"), callee: V4.callee }, CALL);
+    const token = tokens.sign({ ...V4, caller: end("fe80::1%eth0") }, CALL);
     expect(tokens.verify(token, CALL)?.caller.address).toBe("fe80::1");
   });
 });

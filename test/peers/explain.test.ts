@@ -14,6 +14,7 @@ const MONDAY = Date.UTC(2026, 10, 23, 9);
 const CONFIG: ExplainedConfig = {
   user: [{ name: "alice" }],
   group: [{ name: "sales" }],
+  dns: { enum_suffix: null },
   emergency: { numbers: ["112"], to: "sip:{number}@help.test" },
   peer: peerKeys(
     {
@@ -179,5 +180,38 @@ to = ["peer:carrier"]
   test("wrong words", () => {
     for (const words of [[], ["test"], ["show", "sip:1@a"], ["test", "sip:1@a", "more"]])
       expect(run(words).code).toBe(2);
+  });
+});
+
+describe("DNS-13 route test and ENUM", () => {
+  const enumOn = {
+    ...CONFIG,
+    dns: { enum_suffix: "e164.test" },
+    route: routeKeys({
+      name: "try",
+      numbers: ["0."],
+      number_format: "e164",
+      country_code: "49",
+      to: ["{enum}", "sales"],
+    }),
+  };
+  const shown = (uri: string, caller: typeof ALICE | { user: null; ours: false; peer: null } = ALICE) =>
+    explain(enumOn, { uri: uriOf(uri), ours: true, caller, wall_ms: MONDAY });
+
+  test("a route to {enum}: the name that is asked, then the next destination", () => {
+    const { text, refused } = shown("sip:0301@example.test");
+    expect(text).toContain(
+      "1. where ENUM leads +49301: the NAPTR records of 1.0.3.9.4.e164.test (route try)\n2. group sales",
+    );
+    expect(refused).toBe(false);
+  });
+
+  test("no route: ENUM for numbers of users, a refusal for strangers and names", () => {
+    expect(shown("sip:+49301@example.test").text).toContain("no route fits\n1. where ENUM leads +49301");
+    const stranger = { user: null, ours: false, peer: null } as const;
+    expect([
+      shown("sip:+49301@example.test", stranger).refused,
+      shown("sip:nobody@example.test").refused,
+    ]).toEqual([true, true]);
   });
 });

@@ -1,6 +1,6 @@
 /** Which routes fit a call and where they lead. */
 import { describe, expect, test } from "bun:test";
-import type { RouteQuestion, RouteTrace } from "../../src/peers/routes.ts";
+import type { RouteQuestion, RouteTrace, Way } from "../../src/peers/routes.ts";
 import { Routes, WAYS_MAX } from "../../src/peers/routes.ts";
 import { routeKeys } from "./kit.ts";
 
@@ -27,7 +27,9 @@ const routes = (...tables: Table[]) =>
 
 /** `peer:p0=+49301` or `local:alice=…` of each way. */
 const ways = (table: Routes, question: RouteQuestion) =>
-  table.decide(question).ways.map(({ to, user }) => `${to.kind === "peer" ? to.peer : to.name}=${user}`);
+  table.decide(question).ways.map(({ to, user }) => `${wayTo(to)}=${user}`);
+
+const wayTo = (to: Way["to"]) => (to.kind === "peer" ? to.peer : to.kind === "local" ? to.name : to.number);
 
 describe("B-25 routes: conditions", () => {
   const hour = (h: number, m = 0, day = 0) => ({ wall_ms: MONDAY + ((day * 24 + h) * 60 + m) * 60_000 });

@@ -84,7 +84,7 @@ describe("RFC 3261 §16.5 target determination", () => {
     alice.request("INVITE", "sip:x@nowhere.invalid");
     await new Promise<void>((resolve) => setImmediate(resolve));
     world.run(20);
-    expect(alice.statuses("INVITE")).toEqual([500]);
+    expect(alice.statuses("INVITE")).toEqual([404]);
   });
 });
 

@@ -68,11 +68,7 @@ describe("RFC 3261 §16.3 step 1 reasonable syntax", () => {
 });
 
 describe("RFC 3261 §16.3 step 2 URI scheme", () => {
-  for (const uri of [
-    "tel:+4930123456",
-    "mailto:bob@example.test",
-    "nobodyKnowsThisScheme:totallyopaquecontent",
-  ])
+  for (const uri of ["mailto:bob@example.test", "nobodyKnowsThisScheme:totallyopaquecontent"])
     test(`${uri}: 416`, () => expect(outcome("INVITE", {}, uri)).toBe(416));
   test("SIP: in capitals passes", () =>
     expect(outcome("INVITE", {}, "SIP:bob@example.test")).toBe("forwarded"));

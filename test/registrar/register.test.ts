@@ -45,9 +45,9 @@ describe("RFC 3261 §10.3 step 1 the domain", () => {
 describe("RFC 3261 §10.3 step 2 Require", () => {
   test("420 with Unsupported, nothing changed", () => {
     const { world, alice } = rig();
-    const answer = register(alice, [`Contact: <${A}>`, "Require: gruu, frob"]);
+    const answer = register(alice, [`Contact: <${A}>`, "Require: path, gruu, outbound, frob"]);
     expect(answer.status).toBe(420);
-    expect(text(answer)).toContain("\r\nUnsupported: gruu, frob\r\n");
+    expect(text(answer)).toContain("\r\nUnsupported: frob\r\n");
     expect(bound(world)).toEqual([]);
   });
   test("path is known", () =>

@@ -1,5 +1,5 @@
 /**
- * A network without sockets: hosts with addresses, datagrams and connections between them, delay,
+ * A network without sockets: hosts with addresses, NATs, datagrams and connections between them, delay,
  * loss and reordering from seeded dice, all on a virtual clock.
  */
 import type { Clock } from "../../src/base/clock.ts";
@@ -12,6 +12,9 @@ import type {
   Transports,
 } from "../../src/base/flow.ts";
 import { hostPort, isReliable } from "../../src/base/flow.ts";
+import { Networks } from "../../src/base/networks.ts";
+import type { NatOptions, Place } from "./nat-box.ts";
+import { NatBox, nameOf } from "./nat-box.ts";
 import type { SeededDice } from "./seeded-dice.ts";
 
 export interface NetworkOptions {
@@ -37,6 +40,10 @@ export class VirtualNetwork {
   readonly #clock: Clock;
   readonly #dice: SeededDice;
   readonly #hosts = new Map<string, VirtualTransports>();
+  readonly #nats = new Map<string, NatBox>();
+  readonly #sites: Site[] = [];
+  /** Where hosts that are made now stand; null: on the open network. */
+  placing: NatBox | null = null;
 
   constructor(clock: Clock, dice: SeededDice, options: NetworkOptions = {}) {
     this.#clock = clock;
@@ -45,11 +52,54 @@ export class VirtualNetwork {
   }
 
   attach(endpoint: LocalEndpoint, host: VirtualTransports): void {
-    this.#hosts.set(nameOf(endpoint.transport, endpoint.address, endpoint.port), host);
+    const hosts = host.nat === null ? this.#hosts : host.nat.hosts;
+    hosts.set(nameOf(endpoint.transport, endpoint.address, endpoint.port), host);
   }
 
-  find(transport: TransportName, address: string, port: number): VirtualTransports | undefined {
-    return this.#hosts.get(nameOf(transport, address, port));
+  /** A NAT with this address towards the open network. */
+  nat(address: string, options: NatOptions = {}): NatBox {
+    const box = new NatBox(this, address, options);
+    this.#nats.set(address, box);
+    return box;
+  }
+
+  /**
+   * A 1:1 NAT before `inner`: hosts outside `lan` know it as `outer` only, those inside as `inner` only
+   * (there is no hairpin).
+   */
+  oneToOne(outer: string, inner: string, lan: readonly string[]): void {
+    this.#sites.push({ outer, inner, lan: new Networks(lan) });
+  }
+
+  #throughSites(local: Place, to: Place): { source: Place; at: Place } | null {
+    let [source, at] = [local, to];
+    for (const { outer, inner, lan } of this.#sites) {
+      if (to.address === outer) {
+        if (lan.has(local.address)) return null;
+        at = { address: inner, port: to.port };
+      } else if (to.address === inner && !lan.has(local.address)) return null;
+      if (local.address === inner && !lan.has(to.address)) source = { address: outer, port: local.port };
+    }
+    return { source, at };
+  }
+
+  /** How a message from that host arrives at `to`; null: nobody is there, or a NAT lets it through to nobody. */
+  passage(from: VirtualTransports, transport: TransportName, local: Place, to: Place): Passage | null {
+    const near = from.nat?.hosts.get(nameOf(transport, to.address, to.port));
+    if (near !== undefined) return { host: near, at: to, source: local };
+    const translated = from.nat === null ? local : from.nat.outward(transport, from, local, to);
+    const sited = this.#throughSites(translated, to);
+    if (sited === null) return null;
+    const { source, at } = sited;
+    const host = this.#hosts.get(nameOf(transport, at.address, at.port));
+    if (host !== undefined) return { host, at, source };
+    const inner = this.#nats.get(to.address)?.inward(transport, to.port, source);
+    return inner === undefined ? null : { host: inner.host, at: inner.local, source };
+  }
+
+  /** After the time a packet takes there and back. */
+  soon(run: () => void): void {
+    this.#clock.after(2 * (this.options.delayMs ?? 1), run);
   }
 
   /** Carries one message; a datagram may get lost or late. */
@@ -65,8 +115,19 @@ export class VirtualNetwork {
   }
 }
 
-const nameOf = (transport: TransportName, address: string, port: number) =>
-  `${isReliable(transport) ? "stream" : "udp"} ${hostPort(address, port)}`;
+interface Site {
+  readonly outer: string;
+  readonly inner: string;
+  readonly lan: Networks;
+}
+
+interface Passage {
+  readonly host: VirtualTransports;
+  /** Its own address, to which the message comes in the end. */
+  readonly at: Place;
+  /** Whom it sees as the sender. */
+  readonly source: Place;
+}
 
 export class VirtualFlow implements Flow {
   readonly transport: TransportName;
@@ -79,9 +140,12 @@ export class VirtualFlow implements Flow {
   twin: VirtualFlow | null = null;
   readonly #host: VirtualTransports;
   readonly #observers = new Set<FlowObserver>();
+  /** Which connection of its host it is; 0 for datagrams. */
+  readonly #serial: number;
 
   constructor(host: VirtualTransports, local: LocalEndpoint, address: string, port: number) {
     this.#host = host;
+    this.#serial = isReliable(local.transport) ? host.nextSerial() : 0;
     this.local = local;
     this.transport = local.transport;
     this.reliable = isReliable(local.transport);
@@ -90,7 +154,8 @@ export class VirtualFlow implements Flow {
   }
 
   get id(): string {
-    return `${this.transport}:${hostPort(this.local.address, this.local.port)}>${hostPort(this.remoteAddress, this.remotePort)}`;
+    const number = this.reliable ? `#${this.#serial}` : "";
+    return `${this.transport}:${hostPort(this.local.address, this.local.port)}>${hostPort(this.remoteAddress, this.remotePort)}${number}`;
   }
 
   send(bytes: Uint8Array): boolean {
@@ -105,8 +170,9 @@ export class VirtualFlow implements Flow {
       if (this.twin?.open) this.twin.#host.deliver(bytes, this.twin);
       return;
     }
-    const host = this.#host.network.find(this.transport, this.remoteAddress, this.remotePort);
-    host?.receiveDatagram(bytes, this);
+    const to = { address: this.remoteAddress, port: this.remotePort };
+    const passage = this.#host.network.passage(this.#host, this.transport, this.local, to);
+    passage?.host.receiveDatagram(bytes, passage.at, passage.source);
   }
 
   close(reason: string): void {
@@ -132,16 +198,33 @@ export class VirtualTransports implements Transports {
   readonly network: VirtualNetwork;
   receiver: Receiver = { message() {}, broken() {} };
   readonly connections: VirtualFlow[] = [];
-  readonly #endpoints: LocalEndpoint[] = [];
+  /** The NAT it stands behind; null: none. */
+  readonly nat: NatBox | null;
+  #endpoints: readonly LocalEndpoint[] = [];
   #nextPort = 40_000;
+  #serial = 0;
 
   constructor(network: VirtualNetwork) {
     this.network = network;
+    this.nat = network.placing;
   }
 
-  listen(transport: TransportName, address: string, port: number, advertise?: string): LocalEndpoint {
-    const endpoint = { transport, address, port, sentBy: advertise ?? hostPort(address, port) };
-    this.#endpoints.push(endpoint);
+  nextSerial(): number {
+    return ++this.#serial;
+  }
+
+  /** `localNetworks`: whose hosts are told the address itself, in the place of `advertise`. */
+  listen(
+    transport: TransportName,
+    address: string,
+    port: number,
+    advertise?: string,
+    localNetworks: readonly string[] = [],
+  ): LocalEndpoint {
+    const bound = hostPort(address, port);
+    const inside = { networks: new Networks(localNetworks), sentBy: bound };
+    const endpoint = { transport, address, port, sentBy: advertise ?? bound, inside };
+    this.#endpoints = [...this.#endpoints, endpoint]; // a new list whenever it changes
     this.network.attach(endpoint, this);
     return endpoint;
   }
@@ -153,7 +236,8 @@ export class VirtualTransports implements Transports {
   flowTo(transport: TransportName, address: string, port: number, from?: LocalEndpoint): VirtualFlow | null {
     const family = address.includes(":");
     const fits = (e: LocalEndpoint) => e.transport === transport && e.address.includes(":") === family;
-    const local = from && fits(from) ? from : this.#endpoints.find(fits);
+    const same = (e: LocalEndpoint) => fits(e) && e.address === from?.address && e.port === from.port;
+    const local = this.#endpoints.find(same) ?? this.#endpoints.find(fits);
     if (local === undefined) return null;
     if (transport === "udp") return new VirtualFlow(this, local, address, port);
     const live = this.connections.find((c) => c.open && c.remoteAddress === address && c.remotePort === port);
@@ -175,15 +259,22 @@ export class VirtualTransports implements Transports {
     return local ? new VirtualFlow(this, local, match[2]!, Number(match[3])) : null;
   }
 
+  /** What asked ports answer: `host:port` of those that ICMP says are closed. */
+  readonly closedPorts = new Set<string>();
+
+  askPort(address: string, port: number, refused: () => void): void {
+    if (this.closedPorts.has(hostPort(address, port))) this.network.soon(refused);
+  }
+
   speaksTcp(address: string, port: number): boolean {
     return this.connections.some((c) => c.open && c.remoteAddress === address && c.remotePort === port);
   }
 
-  receiveDatagram(bytes: Buffer, sent: VirtualFlow): void {
+  receiveDatagram(bytes: Buffer, at: Place, source: Place): void {
     const local = this.#endpoints.find(
-      (e) => e.transport === "udp" && e.address === sent.remoteAddress && e.port === sent.remotePort,
+      (e) => e.transport === "udp" && e.address === at.address && e.port === at.port,
     );
-    if (local) this.deliver(bytes, new VirtualFlow(this, local, sent.local.address, sent.local.port));
+    if (local) this.deliver(bytes, new VirtualFlow(this, local, source.address, source.port));
   }
 
   deliver(bytes: Buffer, flow: VirtualFlow): void {
@@ -191,16 +282,18 @@ export class VirtualTransports implements Transports {
   }
 
   #connect(local: LocalEndpoint, address: string, port: number): VirtualFlow | null {
-    const host = this.network.find(local.transport, address, port);
     const here = new VirtualFlow(this, local, address, port);
-    const there = host
-      ?.endpoints()
-      .find((e) => e.address === address && e.port === port && e.transport !== "udp");
-    if (!host || !there) {
+    const own = { address: local.address, port: this.#nextPort++ };
+    const passage = this.network.passage(this, local.transport, own, { address, port });
+    const there = passage?.host
+      .endpoints()
+      .find((e) => e.address === passage.at.address && e.port === passage.at.port && e.transport !== "udp");
+    if (!passage || !there) {
       here.open = false;
       return here; // refused: the first send fails
     }
-    here.twin = new VirtualFlow(host, there, local.address, this.#nextPort++);
+    const { host, source } = passage;
+    here.twin = new VirtualFlow(host, there, source.address, source.port);
     here.twin.twin = here;
     this.connections.push(here);
     host.connections.push(here.twin);

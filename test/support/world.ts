@@ -14,6 +14,7 @@ import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import { Scanner } from "../../src/message/scan.ts";
 import type { SipMessage } from "../../src/message/sip-message.ts";
+import { NO_STATE } from "../../src/nat/kept-flow.ts";
 import type { PromisedNames } from "../dns/promised-names.ts";
 import { promisedNames } from "../dns/promised-names.ts";
 import { SeededDice } from "./seeded-dice.ts";
@@ -82,6 +83,7 @@ export class World {
       users: this.users,
       forwards: this.forwards,
       resolver: promisedNames(options.resolver ?? NO_NAMES),
+      keptState: NO_STATE,
       tokenKey: this.dice.bytes(32),
       config,
     });

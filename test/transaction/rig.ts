@@ -104,6 +104,7 @@ export class Rig {
       flowById: () => null,
       endpoints: () => [LOCAL],
       speaksTcp: () => false,
+      askPort: () => {},
     };
     this.layer = new TransactionLayer({
       clock: this.clock,

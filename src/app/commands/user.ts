@@ -11,7 +11,7 @@ import { SqliteUserStore } from "../../location/sqlite-users.ts";
 import type { User, UserFailure } from "../../location/users.ts";
 import { accountOf, configUsers } from "../accounts.ts";
 import { USERS_MAX } from "../appliance.ts";
-import { realmOf } from "../core.ts";
+import { realmOf } from "../room-rules.ts";
 import type { Invocation } from "./commands.ts";
 import { usage } from "./commands.ts";
 import { configOrComplaint, dataDirOf } from "./config-file.ts";

@@ -1,0 +1,149 @@
+/**
+ * Which flows are kept open, and for what: those of registered phones, of calls and of subscriptions, where the
+ * phone is reached over its flow only, or all of them (keepalive.to).
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Flow, Transports } from "../base/flow.ts";
+import type { Config } from "../config/schema.ts";
+import type { Binding } from "../location/binding.ts";
+import type { LocationStore } from "../location/store.ts";
+import type { Keepalive, KeepaliveRules } from "../nat/keepalive.ts";
+import type { KeepaliveCondition, KeptFlow } from "../nat/kept-flow.ts";
+import type { FlowKeeper } from "../proxy/flow-keeper.ts";
+import { isBound } from "../proxy/next-flow.ts";
+
+/** A call whose BYE never came is over after so long. */
+const CALL_LIFE_MS = 12 * 3600 * 1000;
+
+export class AppFlowKeeper implements FlowKeeper {
+  readonly #keepalive: Keepalive;
+  readonly #clock: Clock;
+  #config: Config;
+  /** Devices that want no pings, by their User-Agent. */
+  #quiet: readonly RegExp[] = [];
+
+  constructor(keepalive: Keepalive, clock: Clock, config: Config) {
+    this.#keepalive = keepalive;
+    this.#clock = clock;
+    this.#config = config;
+    this.configure(config);
+  }
+
+  /** `bindings`: all there are, which may be kept or not from now on. */
+  configure(config: Config, bindings: Iterable<Binding> = []): void {
+    this.#config = config;
+    this.#quiet = config.device
+      .filter(({ keepalive }) => !keepalive)
+      .map(({ user_agent }) => pattern(user_agent));
+    this.#keepalive.configure(keepaliveRules(config));
+    for (const binding of bindings) {
+      if (this.#isKept(binding)) this.#keep(binding);
+      else this.#release(binding);
+    }
+  }
+
+  /** After a registration changed. */
+  registered(before: readonly Binding[], after: readonly Binding[]): void {
+    for (const binding of before) {
+      const now = after.find(({ key }) => key === binding.key);
+      if (now === undefined || now.flow.id !== binding.flow.id || !this.#isKept(now)) this.#release(binding);
+    }
+    for (const binding of after) {
+      if (before.includes(binding)) continue;
+      if (this.#isKept(binding)) this.#keep(binding);
+      this.#keepalive.heard(binding.flow.id);
+    }
+  }
+
+  /** Bindings that come to their end by themselves. */
+  follow(store: LocationStore): void {
+    store.watch((kind, binding) => {
+      if (kind === "expired") this.#release(binding);
+    });
+  }
+
+  call(flow: Flow, callId: string, established: boolean): void {
+    const life_ms = established ? CALL_LIFE_MS : this.#config.timers.invite_lifetime_s * 1000;
+    this.#keepalive.keep(keptFlow(flow), "dialog", callId, this.#clock.wall() + life_ms, null);
+  }
+
+  left(flow: Flow, callId: string): void {
+    this.#keepalive.release(flow.id, "dialog", callId);
+  }
+
+  over(callId: string): void {
+    this.#keepalive.releaseKey("dialog", callId);
+  }
+
+  subscription(flow: Flow, callId: string, expires_s: number): void {
+    this.#keepFor(flow, "subscription", callId, expires_s);
+  }
+
+  registration(flow: Flow, callId: string, expires_s: number): void {
+    this.#keepFor(flow, "registration", callId, expires_s);
+  }
+
+  isLost(flowId: string): boolean {
+    return this.#keepalive.find(flowId)?.lost ?? false;
+  }
+
+  /** Whether calls are sent to a registered phone now, and what pings say. */
+  reach(
+    binding: Binding,
+    transports: Transports,
+  ): { readonly reachable: boolean; readonly latency_ms: number | null; readonly missed: number } {
+    const { id, transport } = binding.flow;
+    const endpoint = this.#keepalive.find(id);
+    const isGone =
+      isBound(binding) && (transport === "udp" ? this.isLost(id) : transports.flowById(id) === null);
+    return {
+      reachable: binding.path.length > 0 || !isGone,
+      latency_ms: endpoint?.latency_ms ?? null,
+      missed: endpoint?.missed ?? 0,
+    };
+  }
+
+  #keepFor(flow: Flow, condition: KeepaliveCondition, key: string, expires_s: number): void {
+    const until_ms = this.#clock.wall() + expires_s * 1000;
+    if (expires_s === 0) this.#keepalive.release(flow.id, condition, key);
+    else this.#keepalive.keep(keptFlow(flow), condition, key, until_ms, null);
+  }
+
+  #isKept(binding: Binding): boolean {
+    const { path, user_agent } = binding;
+    if (path.length > 0) return false; // the edge at the other end of the Path keeps it
+    if (this.#config.keepalive.to === "nat" && !isBound(binding)) return false;
+    return user_agent === null || !this.#quiet.some((device) => device.test(user_agent));
+  }
+
+  #keep(binding: Binding): void {
+    const { aor, key, contact, expires_at_ms, flow } = binding;
+    this.#keepalive.keep(flow, "registration", `${aor} ${key}`, expires_at_ms, contact);
+  }
+
+  #release({ aor, key, flow }: Binding): void {
+    this.#keepalive.release(flow.id, "registration", `${aor} ${key}`);
+  }
+}
+
+function keptFlow({ id, local, remoteAddress, remotePort, transport }: Flow): KeptFlow {
+  return {
+    transport,
+    local_address: local.address,
+    local_port: local.port,
+    remote_address: remoteAddress,
+    remote_port: remotePort,
+    id,
+  };
+}
+
+/** `*` stands for any text. */
+function pattern(text: string): RegExp {
+  const parts = text.split("*").map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
+  return new RegExp(`^${parts.join(".*")}$`, "i");
+}
+
+export function keepaliveRules({ keepalive }: Config): KeepaliveRules {
+  const { enabled, extra_headers, from, interval_s, lost_after, method } = keepalive;
+  return { enabled, interval_ms: interval_s * 1000, method, from, extra_headers, lost_after };
+}

@@ -1,0 +1,47 @@
+/**
+ * The configuration in the words of each room: milliseconds in place of seconds, defaults that follow others.
+ */
+import type { LocalEndpoint } from "../base/flow.ts";
+import type { Config } from "../config/schema.ts";
+import type { LocatorOptions } from "../dns/locator.ts";
+import { locatorOptions } from "../dns/resolver-options.ts";
+import type { ProxyRules } from "../proxy/proxy.ts";
+import type { RegistrarLimits } from "../registrar/registrar.ts";
+
+/** The digest realm: as configured, else the first domain, else our name. */
+export function realmOf(config: Config): string {
+  return config.auth.realm ?? config.domains[0] ?? "sipedge";
+}
+
+export function proxyRules({ calls, limits, timers }: Config): ProxyRules {
+  return {
+    branches_max: limits.branches_max,
+    timer_c_ms: timers.timer_c_s * 1000,
+    no_reply_ms: (timers.no_reply_s ?? timers.timer_c_s) * 1000, // Timer B comes first by default
+    failover_ms: timers.failover_s * 1000,
+    restart_on_higher: timers.restart_timer_c === "higher",
+    invite_lifetime_ms: timers.invite_lifetime_s * 1000,
+    cancel_wait_ms: 64 * timers.t1_ms,
+    hunt_ms: calls.hunt_s * 1000,
+    no_answer_ms: calls.no_answer_s * 1000,
+    forwards_max: calls.forwards_max,
+    decline_ends_search: calls.decline_ends_search,
+    follow_redirects: calls.follow_redirects,
+    early_media: calls.early_media,
+    late_forking: calls.late_forking,
+    history_info: calls.history_info,
+    diversion: calls.diversion,
+  };
+}
+
+export function registrarLimits({ registrar, tcp }: Config): RegistrarLimits {
+  return { ...registrar, tcp_idle_s: tcp.idle_s };
+}
+
+/** Only transports that we listen on can be sent on. */
+export function locatorRules({ dns }: Config, endpoints: readonly LocalEndpoint[]): LocatorOptions {
+  return locatorOptions(
+    dns,
+    endpoints.map(({ transport }) => transport),
+  );
+}

@@ -1,0 +1,105 @@
+/**
+ * The token in our Path: the flow over which a phone registers through us at another registrar (RFC 5626 §5.1).
+ * Requests bring it back in their Route, and go out on that very flow or not at all.
+ */
+import type { Flow, LocalEndpoint, TransportName, Transports } from "../base/flow.ts";
+import { isSix, readAddress, TRANSPORTS, writeAddress } from "./token-bytes.ts";
+
+/** A flow as a token names it. */
+export interface NamedFlow {
+  readonly transport: TransportName;
+  readonly local_address: string;
+  readonly local_port: number;
+  readonly remote_address: string;
+  readonly remote_port: number;
+  /** Which connection it is; 0 for datagrams. */
+  readonly serial: number;
+}
+
+const MAC_BYTES = 9;
+/** Of a flow between two IPv4 addresses, and between two IPv6 addresses. */
+const TOKEN_CHARS_MIN = 35;
+const TOKEN_CHARS_MAX = 67;
+const IPV6_BIT = 8;
+/** Keeps these tokens apart from those of dialogs, which are signed with the same key. */
+const PURPOSE = "flow";
+
+export class FlowTokens {
+  readonly #key: Uint8Array;
+  readonly #scratch = Buffer.alloc(64);
+
+  /** `key`: 32 secret bytes that survive restarts, or registrations through us would not. */
+  constructor(key: Uint8Array) {
+    this.#key = key;
+  }
+
+  /** A token of 35 (IPv4) to 67 (IPv6) characters of [A-Za-z0-9_-], fit for a URI's user part. */
+  sign(flow: Flow): string {
+    const { local, remoteAddress, remotePort, transport } = flow;
+    const scratch = this.#scratch;
+    scratch[0] = TRANSPORTS.indexOf(transport) | (isSix(remoteAddress) ? IPV6_BIT : 0);
+    scratch.writeUInt32BE(serialOf(flow), 1);
+    let length = writeAddress(scratch, 5, local.address, local.port);
+    length = writeAddress(scratch, length, remoteAddress, remotePort);
+    this.#mac(scratch, length).copy(scratch, length, 0, MAC_BYTES);
+    return scratch.toString("base64url", 0, length + MAC_BYTES);
+  }
+
+  /** The flow a token names; null when we did not sign it. */
+  verify(token: string): NamedFlow | null {
+    if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
+    const bytes = Buffer.from(token, "base64url");
+    const length = bytes.length - MAC_BYTES;
+    if (bytes.toString("base64url") !== token) return null;
+    const mac = this.#mac(bytes, length);
+    for (let i = 0; i < MAC_BYTES; i++) if (mac[i] !== bytes[length + i]) return null;
+    const six = (bytes[0]! & IPV6_BIT) !== 0;
+    const [local_address, local_port, next] = readAddress(bytes, 5, six);
+    const [remote_address, remote_port] = readAddress(bytes, next, six);
+    const transport = TRANSPORTS[bytes[0]! & 7] ?? "udp";
+    return {
+      transport,
+      local_address,
+      local_port,
+      remote_address,
+      remote_port,
+      serial: bytes.readUInt32BE(1),
+    };
+  }
+
+  #mac(bytes: Buffer, length: number): Buffer {
+    const hasher = new Bun.CryptoHasher("sha256", this.#key);
+    return hasher.update(PURPOSE).update(bytes.subarray(0, length)).digest() as Buffer;
+  }
+}
+
+/** The flow of that name as it is now; "gone" when its connection is closed, or its socket is. */
+export function flowNamed(transports: Transports, name: NamedFlow): Flow | "gone" {
+  const { transport, remote_address, remote_port } = name;
+  if (transport !== "udp") {
+    const live = transports.connectionTo(remote_address, remote_port);
+    return live !== null && serialOf(live) === name.serial ? live : "gone";
+  }
+  const local = transports.endpoints().find((endpoint) => isLocalOf(name, endpoint));
+  return (local && transports.flowTo("udp", remote_address, remote_port, local)) ?? "gone";
+}
+
+/** Whether it is this flow. */
+export function isNamed(name: NamedFlow, flow: Flow): boolean {
+  return (
+    flow.remotePort === name.remote_port &&
+    flow.remoteAddress === name.remote_address &&
+    isLocalOf(name, flow.local) &&
+    serialOf(flow) === name.serial
+  );
+}
+
+function isLocalOf(name: NamedFlow, { transport, address, port }: LocalEndpoint): boolean {
+  return transport === name.transport && port === name.local_port && address === name.local_address;
+}
+
+/** The number of a connection, which stands at the end of its id; 0 for datagrams. */
+function serialOf({ id, reliable }: Flow): number {
+  if (!reliable) return 0;
+  return Number(id.slice(id.lastIndexOf("#") + 1)) >>> 0;
+}

@@ -1,0 +1,112 @@
+/**
+ * One flow that is kept open, the reasons for that, and what its pings have brought.
+ */
+import { hostPort } from "../base/flow.ts";
+import type { KeepaliveCondition, KeptFlow } from "./kept-flow.ts";
+
+/** Reasons of one flow at most: a gateway with more calls than that is kept open by those. */
+const CONDITIONS_MAX = 64;
+/** Each answer moves the smoothed latency by this share. */
+const SMOOTHING = 1 / 8;
+
+export interface EndpointSnapshot {
+  readonly flow_id: string;
+  readonly remote: string;
+  readonly conditions: readonly KeepaliveCondition[];
+  readonly sent: number;
+  readonly answered: number;
+  /** Pings without an answer, in a row. */
+  readonly missed: number;
+  /** Milliseconds, of the last answer; null: none came yet. */
+  readonly latency_ms: number | null;
+  readonly lost: boolean;
+}
+
+export class KeptEndpoint {
+  readonly flow: KeptFlow;
+  /** Its number in branches. */
+  readonly number: number;
+  /** What nobody can guess who has not seen its pings. */
+  readonly token: string;
+  /** What its phone registered; null: nobody registered over it. */
+  uri: string | null = null;
+  cseq = 0;
+  sent = 0;
+  answered = 0;
+  missed = 0;
+  latency_ms: number | null = null;
+  smoothed_ms: number | null = null;
+  /** `clock.now()` of the ping that waits for its answer; null: none does. */
+  waiting_since: number | null = null;
+  lost = false;
+  /** `condition key` → Unix time of its end. */
+  readonly #until = new Map<string, number>();
+
+  constructor(flow: KeptFlow, number: number, token: string) {
+    this.flow = flow;
+    this.number = number;
+    this.token = token;
+  }
+
+  /** False: there are too many already. */
+  add(condition: KeepaliveCondition, key: string, until_ms: number): boolean {
+    const name = nameOf(condition, key);
+    if (!this.#until.has(name) && this.#until.size >= CONDITIONS_MAX) return false;
+    this.#until.set(name, until_ms);
+    return true;
+  }
+
+  remove(condition: KeepaliveCondition, key: string): void {
+    this.#until.delete(nameOf(condition, key));
+  }
+
+  /** Forgets what has ended by this Unix time; says what that was. */
+  expire(wall_ms: number): readonly string[] {
+    let ended: string[] | null = null;
+    for (const [name, until_ms] of this.#until) {
+      if (until_ms > wall_ms) continue;
+      this.#until.delete(name);
+      ended ??= [];
+      ended.push(name);
+    }
+    return ended ?? NONE;
+  }
+
+  /** Every reason, as `condition key`. */
+  names(): Iterable<string> {
+    return this.#until.keys();
+  }
+
+  get idle(): boolean {
+    return this.#until.size === 0;
+  }
+
+  has(condition: KeepaliveCondition): boolean {
+    for (const name of this.#until.keys()) if (name.startsWith(condition)) return true;
+    return false;
+  }
+
+  /** An answer to the ping that waits, or a late one. */
+  answer(now: number): void {
+    this.answered++;
+    this.missed = 0;
+    if (this.waiting_since === null) return;
+    const latency_ms = now - this.waiting_since;
+    this.waiting_since = null;
+    this.latency_ms = latency_ms;
+    this.smoothed_ms =
+      this.smoothed_ms === null ? latency_ms : this.smoothed_ms + SMOOTHING * (latency_ms - this.smoothed_ms);
+  }
+
+  snapshot(): EndpointSnapshot {
+    const { flow, sent, answered, missed, latency_ms, lost } = this;
+    const conditions = CONDITIONS.filter((condition) => this.has(condition));
+    const remote = hostPort(flow.remote_address, flow.remote_port);
+    return { flow_id: flow.id, remote, conditions, sent, answered, missed, latency_ms, lost };
+  }
+}
+
+const NONE: readonly string[] = [];
+const CONDITIONS: readonly KeepaliveCondition[] = ["registration", "subscription", "dialog"];
+
+const nameOf = (condition: KeepaliveCondition, key: string): string => `${condition} ${key}`;

@@ -1,0 +1,309 @@
+/**
+ * Keeps the NATs of phones open: one ping per flow and round, however many registrations, subscriptions and calls
+ * need it, spread evenly over the round. No flow has a timer of its own.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Dice } from "../base/dice.ts";
+import type { Flow, FlowObserver, LocalEndpoint, Transports } from "../base/flow.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { type EndpointSnapshot, KeptEndpoint } from "./keepalive-endpoint.ts";
+import { KeepaliveMetrics } from "./keepalive-metrics.ts";
+import type { PingWords } from "./keepalive-ping.ts";
+import { pingBytes, readPingBranch } from "./keepalive-ping.ts";
+import { Rounds } from "./keepalive-rounds.ts";
+import type { KeepaliveCondition, KeptFlow, KeptState } from "./kept-flow.ts";
+
+export interface KeepaliveRules extends PingWords {
+  readonly enabled: boolean;
+  /** The length of a round. */
+  readonly interval_ms: number;
+  /** After so many pings in a row without an answer a flow is lost; 0: never. */
+  readonly lost_after: number;
+}
+
+export interface KeepaliveParts {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly transports: Transports;
+  readonly state: KeptState;
+}
+
+export interface KeepaliveCounts {
+  readonly all: number;
+  readonly registration: number;
+  readonly subscription: number;
+  readonly dialog: number;
+}
+
+/** Flows kept open at once; one more is not, which is counted. */
+export const ENDPOINTS_MAX = 200_000;
+
+export class Keepalive implements FlowObserver {
+  /** Told once when a flow has missed `lost_after` pings, or its connection was closed; and when it is back. */
+  onChange: ((endpoint: EndpointSnapshot, lost: boolean) => void) | null = null;
+  readonly #parts: KeepaliveParts;
+  readonly #metrics: KeepaliveMetrics;
+  readonly #endpoints = new Map<string, KeptEndpoint>();
+  readonly #numbers = new Map<number, KeptEndpoint>();
+  /** `condition key` → ids of the flows it keeps open. */
+  readonly #flowsOf = new Map<string, Set<string>>();
+  readonly #rounds: Rounds<KeptEndpoint>;
+  #rules: KeepaliveRules;
+  #enabled: boolean;
+  #next = 0;
+
+  constructor(parts: KeepaliveParts, rules: KeepaliveRules) {
+    this.#parts = parts;
+    this.#rules = rules;
+    this.#enabled = rules.enabled;
+    this.#rounds = new Rounds(parts.clock, rules.interval_ms, (endpoint) => this.#visit(endpoint));
+    this.#metrics = new KeepaliveMetrics(parts.metrics, () => this.counts());
+    for (const { condition, key, until_ms, flow } of parts.state.load())
+      this.#add(flow, condition, key, until_ms, null);
+    if (rules.enabled) this.#rounds.start();
+  }
+
+  get enabled(): boolean {
+    return this.#enabled;
+  }
+
+  /** Until the next `configure` that says otherwise. */
+  setEnabled(enabled: boolean): void {
+    this.#enabled = enabled;
+    if (enabled) return this.#rounds.start();
+    this.#rounds.stop();
+    for (const endpoint of this.#endpoints.values()) endpoint.waiting_since = null;
+  }
+
+  configure(rules: KeepaliveRules): void {
+    const before = this.#rules;
+    this.#rules = rules;
+    this.#rounds.interval_ms = rules.interval_ms;
+    if (rules.enabled !== before.enabled) this.setEnabled(rules.enabled);
+  }
+
+  /**
+   * Keeps this flow open until that Unix time, for one more reason or for the same one longer. `uri` is what pings
+   * are sent for; null: the address itself.
+   */
+  keep(
+    flow: KeptFlow,
+    condition: KeepaliveCondition,
+    key: string,
+    until_ms: number,
+    uri: string | null,
+  ): void {
+    if (this.#add(flow, condition, key, until_ms, uri) && isRemembered(flow, condition))
+      this.#parts.state.put({ condition, key, until_ms, flow });
+  }
+
+  release(flow_id: string, condition: KeepaliveCondition, key: string): void {
+    const endpoint = this.#endpoints.get(flow_id);
+    if (endpoint !== undefined) this.#end(endpoint, condition, key);
+  }
+
+  /** The same on every flow. */
+  releaseKey(condition: KeepaliveCondition, key: string): void {
+    const flows = this.#flowsOf.get(`${condition} ${key}`);
+    if (flows !== undefined) for (const id of [...flows]) this.release(id, condition, key);
+  }
+
+  /** A phone said something of its own over this flow: it is there. */
+  heard(flow_id: string): void {
+    const endpoint = this.#endpoints.get(flow_id);
+    if (endpoint === undefined) return;
+    endpoint.missed = 0;
+    endpoint.waiting_since = null;
+    if (endpoint.lost) this.#back(endpoint);
+  }
+
+  /**
+   * Whether a response answers a ping of ours; any status does. One that was not sent there, or comes from
+   * elsewhere, is counted and not believed.
+   */
+  answered(response: SipMessage, flow: Flow): boolean {
+    const { via } = response;
+    const branch = via === null || via instanceof ParseError ? null : via.branch;
+    const ping = branch === null ? null : readPingBranch(branch);
+    if (ping === null) return false;
+    const endpoint = this.#numbers.get(ping.number);
+    const { token, cseq, flow: kept } = endpoint ?? NOBODY;
+    if (endpoint === undefined || token !== ping.token || cseq < ping.cseq || !isFrom(kept, flow)) {
+      this.#metrics.forged.inc();
+      return true;
+    }
+    if (response.status < 200) return true;
+    this.#metrics.answered.inc();
+    endpoint.answer(this.#parts.clock.now());
+    if (endpoint.lost) this.#back(endpoint);
+    return true;
+  }
+
+  /** Null: it is not kept open. */
+  find(flow_id: string): KeptEndpoint | null {
+    return this.#endpoints.get(flow_id) ?? null;
+  }
+
+  snapshot(max: number): EndpointSnapshot[] {
+    const rows: EndpointSnapshot[] = [];
+    for (const endpoint of this.#endpoints.values()) {
+      if (rows.length >= max) break;
+      rows.push(endpoint.snapshot());
+    }
+    return rows;
+  }
+
+  counts(): KeepaliveCounts {
+    const counts = { all: this.#endpoints.size, registration: 0, subscription: 0, dialog: 0 };
+    for (const endpoint of this.#endpoints.values()) {
+      if (endpoint.has("registration")) counts.registration++;
+      if (endpoint.has("subscription")) counts.subscription++;
+      if (endpoint.has("dialog")) counts.dialog++;
+    }
+    return counts;
+  }
+
+  flowClosed(flow: Flow): void {
+    const endpoint = this.#endpoints.get(flow.id);
+    if (endpoint === undefined) return;
+    endpoint.lost = true;
+    this.#forget(endpoint);
+    this.#tell(endpoint, true);
+  }
+
+  close(): void {
+    this.#rounds.stop();
+  }
+
+  #add(
+    flow: KeptFlow,
+    condition: KeepaliveCondition,
+    key: string,
+    until_ms: number,
+    uri: string | null,
+  ): boolean {
+    const endpoint = this.#endpoints.get(flow.id) ?? this.#make(flow);
+    if (endpoint === null) return false;
+    if (!endpoint.add(condition, key, until_ms)) {
+      this.#metrics.refused.inc();
+      return false;
+    }
+    endpoint.uri = uri ?? endpoint.uri;
+    const name = `${condition} ${key}`;
+    const flows = this.#flowsOf.get(name);
+    if (flows === undefined) this.#flowsOf.set(name, new Set([flow.id]));
+    else flows.add(flow.id);
+    return true;
+  }
+
+  /** Null: there are too many, or its connection is closed already. */
+  #make(flow: KeptFlow): KeptEndpoint | null {
+    if (this.#endpoints.size >= ENDPOINTS_MAX) {
+      this.#metrics.refused.inc();
+      return null;
+    }
+    if (flow.transport !== "udp") {
+      const live = this.#parts.transports.flowById(flow.id);
+      if (live === null) return null;
+      live.watch(this);
+    }
+    const endpoint = new KeptEndpoint(flow, this.#next++, this.#parts.dice.token());
+    this.#rounds.add(endpoint);
+    this.#endpoints.set(flow.id, endpoint);
+    this.#numbers.set(endpoint.number, endpoint);
+    return endpoint;
+  }
+
+  #end(endpoint: KeptEndpoint, condition: KeepaliveCondition, key: string): void {
+    endpoint.remove(condition, key);
+    this.#unname(`${condition} ${key}`, endpoint.flow.id);
+    if (isRemembered(endpoint.flow, condition)) this.#parts.state.drop(condition, key, endpoint.flow.id);
+    if (endpoint.idle) this.#forget(endpoint);
+  }
+
+  #unname(name: string, flow_id: string): void {
+    const flows = this.#flowsOf.get(name);
+    flows?.delete(flow_id);
+    if (flows?.size === 0) this.#flowsOf.delete(name);
+  }
+
+  #forget(endpoint: KeptEndpoint): void {
+    const { flow, number } = endpoint;
+    for (const name of endpoint.names()) this.#unname(name, flow.id);
+    this.#endpoints.delete(flow.id);
+    this.#numbers.delete(number);
+    this.#rounds.remove(endpoint);
+    if (flow.transport !== "udp") this.#parts.transports.flowById(flow.id)?.unwatch(this);
+  }
+
+  #visit(endpoint: KeptEndpoint): void {
+    for (const name of endpoint.expire(this.#parts.clock.wall())) this.#unname(name, endpoint.flow.id);
+    if (endpoint.idle) this.#forget(endpoint);
+    else this.#ping(endpoint);
+  }
+
+  #ping(endpoint: KeptEndpoint): void {
+    if (endpoint.waiting_since !== null) this.#missed(endpoint);
+    const flow = this.#flowOf(endpoint.flow);
+    if (flow === null) return;
+    const bytes = pingBytes(endpoint, flow, this.#rules);
+    endpoint.waiting_since = this.#rules.method === "zero_bytes" ? null : this.#parts.clock.now();
+    endpoint.sent++;
+    this.#metrics.sent(this.#rules.method);
+    flow.send(bytes);
+  }
+
+  #flowOf({ id, transport, local_address, local_port, remote_address, remote_port }: KeptFlow): Flow | null {
+    const { transports } = this.#parts;
+    if (transport !== "udp") return transports.flowById(id);
+    const isItsSocket = ({ address, port, transport: t }: LocalEndpoint): boolean =>
+      t === "udp" && port === local_port && address === local_address;
+    const local = transports.endpoints().find(isItsSocket);
+    return local === undefined ? null : transports.flowTo("udp", remote_address, remote_port, local);
+  }
+
+  #missed(endpoint: KeptEndpoint): void {
+    endpoint.missed++;
+    this.#metrics.missed.inc();
+    const { lost_after } = this.#rules;
+    if (lost_after === 0 || endpoint.lost || endpoint.missed < lost_after) return;
+    endpoint.lost = true;
+    this.#metrics.lost.inc();
+    this.#tell(endpoint, true);
+  }
+
+  #back(endpoint: KeptEndpoint): void {
+    endpoint.lost = false;
+    this.#tell(endpoint, false);
+  }
+
+  #tell(endpoint: KeptEndpoint, lost: boolean): void {
+    const snapshot = endpoint.snapshot();
+    this.#parts.log.info(lost ? "flow-lost" : "flow-back", {
+      flow: snapshot.flow_id,
+      missed: snapshot.missed,
+    });
+    this.onChange?.(snapshot, lost);
+  }
+}
+
+const NOBODY = { token: "", cseq: -1, flow: null };
+
+function isRemembered({ transport }: KeptFlow, condition: KeepaliveCondition): boolean {
+  return transport === "udp" && condition !== "registration";
+}
+
+function isFrom(kept: KeptFlow | null, { remoteAddress, remotePort, local }: Flow): boolean {
+  return (
+    kept !== null &&
+    remotePort === kept.remote_port &&
+    remoteAddress === kept.remote_address &&
+    local.port === kept.local_port &&
+    local.address === kept.local_address
+  );
+}

@@ -1,0 +1,127 @@
+/**
+ * Why a sender counts as behind a NAT: what it tells of itself, beside where its packet came from. Every reason is
+ * a pure function; which of them count is configuration.
+ */
+import { ipFamily, sameAddress } from "../base/address.ts";
+import type { TransportName } from "../base/flow.ts";
+import { isPrivate } from "./private-address.ts";
+
+export const NAT_REASONS = [
+  "private_contact",
+  "contact_mismatch",
+  "contact_port_mismatch",
+  "private_via",
+  "via_mismatch",
+  "via_port_mismatch",
+  "private_sdp",
+  "sdp_mismatch",
+  "private_source",
+  "websocket",
+] as const;
+
+export type NatReason = (typeof NAT_REASONS)[number];
+
+/** What is seen of a request that came straight from its sender. Hosts without brackets, in lower case. */
+export interface Observation {
+  readonly transport: TransportName;
+  readonly source_address: string;
+  readonly source_port: number;
+  readonly via_host: string;
+  /** Null: none was told. */
+  readonly via_port: number | null;
+  /** Null: there is no Contact. */
+  readonly contact_host: string | null;
+  readonly contact_port: number | null;
+  /** Of the first c= line; null: there is none. */
+  readonly sdp_address: string | null;
+}
+
+type Test = (seen: Observation, isLocal: (address: string) => boolean) => boolean;
+
+/** By name; `isLocal` says whether an address is in one of the networks we stand in. */
+export const NAT_TESTS: Readonly<Record<NatReason, Test>> = {
+  private_contact: (seen) => seen.contact_host !== null && isPrivateElsewhere(seen.contact_host, seen),
+  contact_mismatch: (seen) =>
+    seen.contact_host !== null && (isInvalid(seen.contact_host) || isOther(seen.contact_host, seen)),
+  contact_port_mismatch: (seen) =>
+    seen.contact_host !== null && isLiteral(seen.contact_host) && isOtherPort(seen.contact_port, seen),
+  private_via: (seen) => isPrivateElsewhere(seen.via_host, seen),
+  via_mismatch: (seen) => isOther(seen.via_host, seen),
+  via_port_mismatch: (seen) => isLiteral(seen.via_host) && isOtherPort(seen.via_port, seen),
+  private_sdp: (seen) => seen.sdp_address !== null && isPrivateElsewhere(seen.sdp_address, seen),
+  sdp_mismatch: (seen) =>
+    seen.sdp_address !== null && !isHold(seen.sdp_address) && isOther(seen.sdp_address, seen),
+  private_source: ({ source_address }, isLocal) => isPrivate(source_address) && !isLocal(source_address),
+  websocket: ({ transport }) => transport === "ws" || transport === "wss",
+};
+
+const NONE: readonly NatReason[] = [];
+
+/**
+ * The reasons that hold, in the order of NAT_REASONS. None but `websocket` for a sender whose Contact is where its
+ * packet came from: it is not translated, or has learned its address by itself (STUN), and is left alone.
+ */
+export function natReasons(
+  seen: Observation,
+  counted: ReadonlySet<NatReason>,
+  isLocal: (address: string) => boolean,
+): readonly NatReason[] {
+  if (knowsItself(seen) && !NAT_TESTS.websocket(seen, isLocal)) return NONE;
+  let found: NatReason[] | null = null;
+  for (const reason of NAT_REASONS) {
+    if (!counted.has(reason) || !NAT_TESTS[reason](seen, isLocal)) continue;
+    found ??= [];
+    found.push(reason);
+  }
+  return found ?? NONE;
+}
+
+/** Over a stream the source port is the connection's and means nothing. */
+function knowsItself(seen: Observation): boolean {
+  const { contact_host, contact_port, source_address, transport } = seen;
+  if (contact_host === null || !isSame(contact_host, source_address)) return false;
+  return transport !== "udp" || !isOtherPort(contact_port, seen);
+}
+
+/** A private address that is not the source itself. */
+function isPrivateElsewhere(host: string, { source_address }: Observation): boolean {
+  return isPrivate(host) && !isSame(host, source_address);
+}
+
+/** A name may well mean the source: only literals tell. */
+function isOther(host: string, { source_address }: Observation): boolean {
+  return isLiteral(host) && !isSame(host, source_address);
+}
+
+function isOtherPort(port: number | null, { source_port, transport }: Observation): boolean {
+  return transport === "udp" && (port ?? SIP_PORT) !== source_port;
+}
+
+const SIP_PORT = 5060;
+
+const isLiteral = (host: string): boolean => ipFamily(host) !== 0;
+
+function isSame(host: string, address: string): boolean {
+  return host === address || (isLiteral(host) && sameAddress(host, address));
+}
+
+/** What browsers tell in place of an address (RFC 7118 §5, RFC 2606). */
+const isInvalid = (host: string): boolean => host.endsWith(".invalid");
+
+/** RFC 3264 §8.4 and its past: nobody's address, on purpose. */
+const isHold = (address: string): boolean => address === "0.0.0.0" || address === "::";
+
+/** The longest c= line that is looked at. */
+const CONNECTION_CHARS_MAX = 80;
+
+/** The address in the first c= line of an SDP body (RFC 8866 §5.7); null: there is none. Never throws. */
+export function sdpAddress(bytes: Buffer, from: number, to: number): string | null {
+  for (let at = bytes.indexOf("c=IN IP", from, "latin1"); at >= 0 && at < to; ) {
+    if (at === from || bytes[at - 1] === 10 || bytes[at - 1] === 13) {
+      const line = bytes.latin1Slice(at, Math.min(to, at + CONNECTION_CHARS_MAX));
+      return /^c=IN IP[46][ \t]+([0-9A-Fa-f:.]+)/.exec(line)?.[1] ?? null;
+    }
+    at = bytes.indexOf("c=IN IP", at + 1, "latin1");
+  }
+  return null;
+}
