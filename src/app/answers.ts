@@ -13,7 +13,7 @@ import { H } from "../message/header-names.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import { replyFlow } from "../transaction/layer.ts";
+import { replyFlow } from "../transaction/reply-flow.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 
 /** Answers that are part of every call set-up, not worth a log line. */

@@ -76,6 +76,7 @@ export function authorize(
     const inside = insideDialog(ends, exit ?? ends, tagMark(request.fromTag), source, trusted);
     if (inside !== null) return inside;
   }
+  if (flow === null && isForged(routing, ends)) return FORGED_TOKEN;
   if (trusted) return isServed(rooms, request, routing) ? { ...ANYWHERE, served: true } : ANYWHERE;
   if (flow !== null) return STRANGER; // it reaches that phone and nobody else
   if (isCallForHelp(rooms, request, source, routing)) return STRANGER;
@@ -88,7 +89,6 @@ export function authorize(
   if (!fromPeer && (caller !== null || rooms.domains.isOurs(from.uri)))
     return provenCaller(rooms, request, caller);
   if (isServed(rooms, request, routing)) return SERVED;
-  if (isForged(routing, ends)) return FORGED_TOKEN;
   if (!isForUs(rooms, routing)) return NO_RELAYING;
   return rooms.acceptForeignCallers || fromPeer ? STRANGER : NO_FOREIGN_CALLERS;
 }

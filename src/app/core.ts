@@ -128,7 +128,7 @@ export class Core implements TransactionUser {
     const flowTokens = new FlowTokens(parts.tokenKey);
     const { keptState: state } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
-    this.keeper = new AppFlowKeeper(this.keepalive, clock, config);
+    this.keeper = new AppFlowKeeper(this.keepalive, clock, log, config);
     const judge = new NatJudge(config.nat.reasons);
     const { store } = parts;
     const { domains } = this;

@@ -4,9 +4,13 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Flow, Transports } from "../base/flow.ts";
+import type { Log } from "../base/log.ts";
 import type { Config } from "../config/schema.ts";
 import type { Binding } from "../location/binding.ts";
+import { withKey } from "../location/binding.ts";
 import type { LocationStore } from "../location/store.ts";
+import { ParseError } from "../message/parse-error.ts";
+import { parseUri } from "../message/uri.ts";
 import type { Keepalive, KeepaliveRules } from "../nat/keepalive.ts";
 import type { KeepaliveCondition, KeptFlow } from "../nat/kept-flow.ts";
 import type { FlowKeeper } from "../proxy/flow-keeper.ts";
@@ -18,12 +22,15 @@ const CALL_LIFE_MS = 12 * 3600 * 1000;
 export class AppFlowKeeper implements FlowKeeper {
   readonly #keepalive: Keepalive;
   readonly #clock: Clock;
+  readonly #log: Log;
+  #store: LocationStore | null = null;
   #config: Config;
   /** Devices that want no pings, by their User-Agent. */
   #quiet: readonly RegExp[] = [];
 
-  constructor(keepalive: Keepalive, clock: Clock, config: Config) {
+  constructor(keepalive: Keepalive, clock: Clock, log: Log, config: Config) {
     this.#keepalive = keepalive;
+    this.#log = log;
     this.#clock = clock;
     this.#config = config;
     this.configure(config);
@@ -51,12 +58,14 @@ export class AppFlowKeeper implements FlowKeeper {
     for (const binding of after) {
       if (before.includes(binding)) continue;
       if (this.#isKept(binding)) this.#keep(binding);
+      if (isBound(binding) && binding.flow.transport === "udp") this.#displace(binding);
       this.#keepalive.heard(binding.flow.id);
     }
   }
 
   /** Bindings that come to their end by themselves. */
   follow(store: LocationStore): void {
+    this.#store = store;
     store.watch((kind, binding) => {
       if (kind === "expired") this.#release(binding);
     });
@@ -103,6 +112,28 @@ export class AppFlowKeeper implements FlowKeeper {
     };
   }
 
+  /** A NAT gave the port of a phone that fell silent to another one: the first can no longer be meant by it. */
+  #displace(fresh: Binding): void {
+    const store = this.#store;
+    if (store === null) return;
+    for (const key of this.#keepalive.find(fresh.flow.id)?.keysOf("registration") ?? []) {
+      const aor = key.slice(0, key.indexOf(" "));
+      const bindings = store.bindings(aor);
+      const other = withKey(bindings, key.slice(aor.length + 1));
+      if (other === null || other === fresh || other.flow.id !== fresh.flow.id || isSameDevice(other, fresh))
+        continue;
+      this.#log.info("registration-displaced", {
+        aor,
+        contact: other.contact,
+        flow: other.flow.id,
+        by: fresh.aor,
+      });
+      this.#release(other);
+      const rest = bindings.filter((binding) => binding !== other);
+      store.replace(aor, rest, () => {}); // what the disk does not take ends by itself
+    }
+  }
+
   #keepFor(flow: Flow, condition: KeepaliveCondition, key: string, expires_s: number): void {
     const until_ms = this.#clock.wall() + expires_s * 1000;
     if (expires_s === 0) this.#keepalive.release(flow.id, condition, key);
@@ -124,6 +155,12 @@ export class AppFlowKeeper implements FlowKeeper {
   #release({ aor, key, flow }: Binding): void {
     this.#keepalive.release(flow.id, "registration", `${aor} ${key}`);
   }
+}
+
+/** Several accounts of one phone have one Contact address. */
+function isSameDevice(a: Binding, b: Binding): boolean {
+  const [x, y] = [parseUri(a.contact), parseUri(b.contact)];
+  return !(x instanceof ParseError || y instanceof ParseError) && x.host === y.host && x.port === y.port;
 }
 
 function keptFlow({ id, local, remoteAddress, remotePort, transport }: Flow): KeptFlow {

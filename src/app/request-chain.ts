@@ -130,7 +130,7 @@ function takeRouteOff(rooms: ChainRooms, passage: Passage): Refusal | "next" {
   const routing = preprocessRoute(
     request,
     rooms.domains,
-    (user) => rooms.tokens.verify(user, callId) !== null,
+    (user) => rooms.tokens.verify(user, callId) !== null || rooms.flowTokens.verify(user) !== null,
   );
   if ("status" in routing) return routing;
   const uri = numberMeant(rooms, routing);

@@ -3,7 +3,7 @@
  * Requests bring it back in their Route, and go out on that very flow or not at all.
  */
 import type { Flow, LocalEndpoint, TransportName, Transports } from "../base/flow.ts";
-import { isSix, readAddress, TRANSPORTS, writeAddress } from "./token-bytes.ts";
+import { isSix, readAddress, serialOf, TRANSPORTS, writeAddress } from "./token-bytes.ts";
 
 /** A flow as a token names it. */
 export interface NamedFlow {
@@ -96,10 +96,4 @@ export function isNamed(name: NamedFlow, flow: Flow): boolean {
 
 function isLocalOf(name: NamedFlow, { transport, address, port }: LocalEndpoint): boolean {
   return transport === name.transport && port === name.local_port && address === name.local_address;
-}
-
-/** The number of a connection, which stands at the end of its id; 0 for datagrams. */
-function serialOf({ id, reliable }: Flow): number {
-  if (!reliable) return 0;
-  return Number(id.slice(id.lastIndexOf("#") + 1)) >>> 0;
 }

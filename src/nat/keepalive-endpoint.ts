@@ -98,6 +98,14 @@ export class KeptEndpoint {
       this.smoothed_ms === null ? latency_ms : this.smoothed_ms + SMOOTHING * (latency_ms - this.smoothed_ms);
   }
 
+  /** The keys of its reasons of one kind. */
+  keysOf(condition: KeepaliveCondition): string[] {
+    const start = `${condition} `;
+    const keys: string[] = [];
+    for (const name of this.#until.keys()) if (name.startsWith(start)) keys.push(name.slice(start.length));
+    return keys;
+  }
+
   snapshot(): EndpointSnapshot {
     const { flow, sent, answered, missed, latency_ms, lost } = this;
     const conditions = CONDITIONS.filter((condition) => this.has(condition));

@@ -4,8 +4,8 @@
  * state of ours, even after a restart, that the dialog was let through here and between whom.
  */
 import { sameAddress } from "../base/address.ts";
-import type { TransportName } from "../base/flow.ts";
-import { isSix, readAddress, TRANSPORTS, writeAddress } from "./token-bytes.ts";
+import type { Flow, TransportName } from "../base/flow.ts";
+import { isSix, readAddress, serialOf, TRANSPORTS, writeAddress } from "./token-bytes.ts";
 
 /** One end of a dialog as we saw it: the address its messages come from and go to. */
 export interface End {
@@ -19,6 +19,8 @@ export interface End {
    * NAT, or asked for it (RFC 5626 §5.3).
    */
   readonly bound: boolean;
+  /** Which connection it is, `serialMark` of its flow; 0 for datagrams. */
+  readonly serial: number;
 }
 
 export interface DialogEnds {
@@ -28,15 +30,20 @@ export interface DialogEnds {
   readonly callerMark: number;
 }
 
+/** 16 bits that tell connections between the same two addresses apart. */
+export function serialMark(flow: Flow): number {
+  return serialOf(flow) & 0xffff;
+}
+
 /** 16 bits that tell the two tags of one dialog apart. */
 export function tagMark(tag: string | null): number {
   return Bun.hash.xxHash32(tag ?? "") & 0xffff;
 }
 
 const MAC_BYTES = 9;
-/** Of two IPv4 ends, and of two IPv6 ends. */
+/** Of two IPv4 ends over UDP, and of two IPv6 ends over streams. */
 export const TOKEN_CHARS_MIN = 34;
-const TOKEN_CHARS_MAX = 66;
+const TOKEN_CHARS_MAX = 71;
 const IPV6_BIT = 8;
 const OURS_BIT = 16;
 const BOUND_BIT = 32;
@@ -46,14 +53,14 @@ const LENGTHS = Buffer.from(Array.from({ length: 256 }, (_, length) => length));
 
 export class RouteTokens {
   readonly #key: Uint8Array;
-  readonly #scratch = Buffer.alloc(64);
+  readonly #scratch = Buffer.alloc(80);
 
   /** `key`: 32 secret bytes that survive restarts, or dialogs would not. */
   constructor(key: Uint8Array) {
     this.#key = key;
   }
 
-  /** A token of 34 (IPv4) to 66 (IPv6) characters of [A-Za-z0-9_-], fit for a URI's user part. */
+  /** A token of 34 (IPv4, UDP) to 71 (IPv6, streams) characters of [A-Za-z0-9_-], fit for a URI's user part. */
   sign(ends: DialogEnds, callId: string): string {
     const scratch = this.#scratch;
     scratch.writeUInt16BE(ends.callerMark, 0);
@@ -88,7 +95,7 @@ export class RouteTokens {
   }
 }
 
-/** head (transport, family, ours, bound) · port and address */
+/** head (transport, family, ours, bound) · port and address · for streams the connection */
 function writeEnd(out: Buffer, at: number, end: End): number {
   const six = isSix(end.address);
   const { ours, bound } = end;
@@ -97,20 +104,24 @@ function writeEnd(out: Buffer, at: number, end: End): number {
     (six ? IPV6_BIT : 0) |
     (ours ? OURS_BIT : 0) |
     (bound ? BOUND_BIT : 0);
-  return writeAddress(out, at + 1, end.address, end.port);
+  const next = writeAddress(out, at + 1, end.address, end.port);
+  return end.transport === "udp" ? next : out.writeUInt16BE(end.serial, next);
 }
 
 function readEnd(bytes: Buffer, at: number): [End, number] {
   const head = bytes[at]!;
   const [address, port, next] = readAddress(bytes, at + 1, (head & IPV6_BIT) !== 0);
+  const transport = TRANSPORTS[head & 7] ?? "udp";
+  const isStream = transport !== "udp";
   const end: End = {
-    transport: TRANSPORTS[head & 7] ?? "udp",
+    transport,
     address,
     port,
     ours: (head & OURS_BIT) !== 0,
     bound: (head & BOUND_BIT) !== 0,
+    serial: isStream ? bytes.readUInt16BE(next) : 0,
   };
-  return [end, next];
+  return [end, isStream ? next + 2 : next];
 }
 
 /** Whether a request that came from this address and port is from that end of the dialog. */

@@ -1,7 +1,7 @@
 /**
- * Addresses inside tokens: port in 2 bytes, then the address in 4 or 16.
+ * Addresses and connections inside tokens: port in 2 bytes, then the address in 4 or 16.
  */
-import type { TransportName } from "../base/flow.ts";
+import type { Flow, TransportName } from "../base/flow.ts";
 
 /** Their numbers in tokens. */
 export const TRANSPORTS: readonly TransportName[] = ["udp", "tcp", "tls", "ws", "wss"];
@@ -57,4 +57,10 @@ function readIPv4(bytes: Buffer, at: number): string {
 function readIPv6(bytes: Buffer, at: number): string {
   const groups = Array.from({ length: 8 }, (_, i) => bytes.readUInt16BE(at + 2 * i).toString(16));
   return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+}
+
+/** The number of a connection, which stands at the end of its id; 0 for datagrams. */
+export function serialOf({ id, reliable }: Flow): number {
+  if (!reliable) return 0;
+  return Number(id.slice(id.lastIndexOf("#") + 1)) >>> 0;
 }

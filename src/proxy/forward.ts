@@ -12,7 +12,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { stampVia } from "../message/stamp.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
-import { tagMark } from "../nat/route-token.ts";
+import { serialMark, tagMark } from "../nat/route-token.ts";
 import type { Retarget } from "./retarget.ts";
 import type { Routing } from "./route.ts";
 import { editRoute } from "./route.ts";
@@ -192,7 +192,8 @@ function routeUri(token: string, { local, remoteAddress }: Flow): string {
 }
 
 function endOf(flow: Flow, ours: boolean, bound: boolean): End {
-  return { transport: flow.transport, address: flow.remoteAddress, port: flow.remotePort, ours, bound };
+  const { transport, remoteAddress: address, remotePort: port } = flow;
+  return { transport, address, port, ours, bound, serial: serialMark(flow) };
 }
 
 /** RFC 3327 §5.2: what comes back with it goes out on the flow its token names. */

@@ -9,6 +9,7 @@ import type { Binding } from "../location/binding.ts";
 import type { SipUri } from "../message/uri.ts";
 import { isPrivate } from "../nat/private-address.ts";
 import type { End } from "../nat/route-token.ts";
+import { serialMark } from "../nat/route-token.ts";
 
 /** Whether a request may be sent to this place. */
 export type Permit = (address: string, port: number) => boolean;
@@ -58,7 +59,8 @@ export function flowOfPeer(
 ): KnownFlow {
   if (peer.transport !== "udp") {
     const live = transports.connectionTo(peer.address, peer.port);
-    return live === null && peer.bound ? "gone" : live;
+    if (!peer.bound) return live;
+    return live !== null && serialMark(live) === peer.serial ? live : "gone";
   }
   if (!peer.bound && (!isPrivate(contact.host) || isPrivate(peer.address))) return null;
   return transports.flowTo("udp", peer.address, peer.port, from);

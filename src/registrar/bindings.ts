@@ -57,7 +57,8 @@ export function applyRegister(
     else next.push(bindingOf(update, contact, null, nowMs));
   }
   if (next === null) return current;
-  const kept = next.filter((binding) => !isReplaced(binding, update, nowMs));
+  let kept: readonly Binding[] = next.filter((binding) => !isReplaced(binding, update, nowMs));
+  if (kept.length > limits.max_contacts && kept.length > current.length) kept = withoutOldestGhost(kept);
   if (kept.length > limits.max_contacts && kept.length > current.length) return TOO_MANY;
   return kept;
 }
@@ -106,13 +107,27 @@ function isBehindAnotherNat({ call_id, flow }: Binding, update: RegisterUpdate):
   );
 }
 
-/** The same device at an address it no longer names in this request: it has moved, the old place is dead. */
+/** Of two bindings behind NATs with the same Contact the older may be a phone that has moved on: it makes room. */
+function withoutOldestGhost(bindings: readonly Binding[]): readonly Binding[] {
+  let oldest: Binding | null = null;
+  for (const binding of bindings) {
+    if (binding.flow.nat === "" || binding.instance !== null) continue;
+    const isGhost = bindings.some(
+      ({ contact, registered_at_ms }) =>
+        contact === binding.contact && registered_at_ms > binding.registered_at_ms,
+    );
+    if (isGhost && (oldest === null || binding.registered_at_ms < oldest.registered_at_ms)) oldest = binding;
+  }
+  return oldest === null ? bindings : bindings.filter((binding) => binding !== oldest);
+}
+
+/** The same device at an address it no longer names in this request: it has moved there, or now registers flows. */
 function isReplaced(binding: Binding, update: RegisterUpdate, nowMs: number): boolean {
   if (binding.instance === null || binding.reg_id !== null || binding.registered_at_ms === nowMs)
     return false;
   let moved = false;
   for (const contact of update.contacts) {
-    if (contact.instance !== binding.instance || contact.reg_id !== null) continue;
+    if (contact.instance !== binding.instance) continue;
     if (isSameContact(binding, contact, update)) return false;
     if (contact.expires_s > 0) moved = true;
   }

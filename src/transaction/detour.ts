@@ -8,6 +8,7 @@ import { hostPort } from "../base/flow.ts";
 import type { TimerOwner, TimerWheel, Timer as WheelTimer } from "../base/timers.ts";
 import { Timer } from "../base/timers.ts";
 import type { Via } from "../message/via.ts";
+import { asksForSource } from "./reply-flow.ts";
 
 export interface ReplyPlace {
   readonly transport: TransportName;
@@ -70,7 +71,7 @@ export class Detour implements Flow, FlowObserver, TimerOwner {
     this.remotePort = remotePort;
     this.reliable = reliable;
     this.id = `${id} by its Via`;
-    const port = !reliable && via.rport !== null ? remotePort : (via.port ?? defaultPort(transport));
+    const port = !reliable && asksForSource(via, source) ? remotePort : (via.port ?? defaultPort(transport));
     this.#places = [{ transport, address: remoteAddress, port }];
   }
 

@@ -22,6 +22,7 @@ import type { TransactionLimit } from "./layer-metrics.ts";
 import { LayerMetrics } from "./layer-metrics.ts";
 import type { Input, Machine } from "./machine.ts";
 import { clientKey, serverKey } from "./matching.ts";
+import { replyFlow } from "./reply-flow.ts";
 import { ServerTransaction } from "./server-transaction.ts";
 import { Sources } from "./sources.ts";
 import type { TimerSettings } from "./timers.ts";
@@ -293,17 +294,6 @@ export class TransactionLayer {
 /** §18.1.2: a response whose topmost Via does not hold what we put there is not for us. */
 function isSentBy({ host, port }: Via, local: LocalEndpoint): boolean {
   return isNameOf(local, port === null ? host : hostPort(host, port));
-}
-
-/**
- * Where answers go (§18.2.2, RFC 3581 §4): back on the connection; on UDP to the source address, and
- * to its port when rport was asked for, else to the sent-by port.
- * Departs from §18.2.2: maddr is not followed, because it would let anyone aim our answers at others.
- */
-export function replyFlow(via: Via, flow: Flow): Flow {
-  if (flow.reliable || via.rport !== null) return flow;
-  const port = via.port ?? 5060;
-  return port === flow.remotePort ? flow : (flow.toPort(port) ?? flow);
 }
 
 export interface TransactionRow {

@@ -53,10 +53,12 @@ export class Connections implements ConnectionOwner {
   readonly #perAddress = new Map<string, number>();
   readonly #spokeTcpAt = new BoundedMap<string, number>(SPEAKS_TCP_MAX);
   #sweep: Alarm | null = null;
-  #number = 0;
+  /** Goes on after a restart, as far as seconds tell: what names a connection of before must not fit a new one. */
+  #number: number;
 
   constructor(parts: ConnectionsParts, options: TcpOptions) {
     this.clock = parts.clock;
+    this.#number = Math.floor(parts.clock.wall() / 1000);
     this.metrics = parts.metrics;
     this.options = options;
     this.#log = parts.log;

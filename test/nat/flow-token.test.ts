@@ -146,8 +146,8 @@ describe("forgery", () => {
 
 describe("two kinds of tokens, one key", () => {
   const ends = {
-    caller: { transport: "udp", address: "203.0.113.9", port: 1, ours: true, bound: true },
-    callee: { transport: "udp", address: "203.0.113.10", port: 2, ours: true, bound: true },
+    caller: { transport: "udp", address: "203.0.113.9", port: 1, ours: true, bound: true, serial: 0 },
+    callee: { transport: "udp", address: "203.0.113.10", port: 2, ours: true, bound: true, serial: 0 },
     callerMark: 7,
   } as const;
   const six = { ...ends, callee: { ...ends.callee, address: "2001:db8::10" } } as const;

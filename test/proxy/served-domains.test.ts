@@ -247,7 +247,7 @@ describe("NT-05 what else a PBX sends over the Path", () => {
     expect(pbx.count("BYE")).toBe(1);
   });
 
-  test.failing("a strict router among the PBXs puts our Path into the Request-URI: the phone gets its Contact there", () => {
+  test("a strict router among the PBXs puts our Path into the Request-URI: the phone gets its Contact there", () => {
     const { pbx, dave } = rig();
     const path = pathOf(pbx, dave)[0]!;
     pbx.request("INVITE", /<([^>]+)>/.exec(path)![1]!, {
@@ -281,7 +281,7 @@ describe("B-19 IPv6 phones of an IPv4 registrar", () => {
 });
 
 describe("forged flow tokens: 403, and nothing leaves", () => {
-  test.failing("from a trusted PBX as well: a private R-URI means somebody else's host here", () => {
+  test("from a trusted PBX as well: a private R-URI means somebody else's host here", () => {
     const world = new World({ toml: `${SERVES}[auth]\ntrusted_networks = ["${PBX}"]\n` });
     const pbx = new Phone(world, "pbx", PBX);
     const neighbour = new Phone(world, "neighbour", "192.168.1.10");

@@ -209,9 +209,15 @@ describe("RFC 3261 §18.2.2 and RFC 3581 §4 where answers go", () => {
   test("with rport: to the source port", () =>
     expect(answeredTo("SIP/2.0/UDP 10.0.0.1:5999;rport;branch=z9hG4bKx", 41_000)).toBe("203.0.113.9:41000"));
   test("without rport: to the sent-by port at the source address", () =>
-    expect(answeredTo("SIP/2.0/UDP 10.0.0.1:5999;branch=z9hG4bKx", 41_000)).toBe("203.0.113.9:5999"));
+    expect(answeredTo("SIP/2.0/UDP 203.0.113.9:5999;branch=z9hG4bKx", 41_000)).toBe("203.0.113.9:5999"));
   test("without rport and port: to 5060", () =>
-    expect(answeredTo("SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKx", 41_000)).toBe("203.0.113.9:5060"));
+    expect(answeredTo("SIP/2.0/UDP 203.0.113.9;branch=z9hG4bKx", 41_000)).toBe("203.0.113.9:5060"));
+  test("a name in the sent-by tells of no NAT: to its port", () =>
+    expect(answeredTo("SIP/2.0/UDP pc33.example.test:5999;branch=z9hG4bKx", 41_000)).toBe(
+      "203.0.113.9:5999",
+    ));
+  test("NAT-15 from another address than the sent-by, a NAT being between: to the source port", () =>
+    expect(answeredTo("SIP/2.0/UDP 10.0.0.1:5999;branch=z9hG4bKx", 41_000)).toBe("203.0.113.9:41000"));
 
   test("TCP: back on the connection; once that is gone, a new one to the sent-by port", () => {
     const rig = new Rig();
