@@ -157,8 +157,9 @@ export class AppFlowKeeper implements FlowKeeper {
   }
 }
 
-/** Several accounts of one phone have one Contact address. */
+/** Several accounts of one phone have one Contact address; several flows of it name one instance. */
 function isSameDevice(a: Binding, b: Binding): boolean {
+  if (a.instance !== null && a.instance === b.instance) return true;
   const [x, y] = [parseUri(a.contact), parseUri(b.contact)];
   return !(x instanceof ParseError || y instanceof ParseError) && x.host === y.host && x.port === y.port;
 }

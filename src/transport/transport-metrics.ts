@@ -66,6 +66,11 @@ export class TransportMetrics {
     this.#metrics.counter("sipedge_udp_send_failed_total", help, { reason }).inc();
   }
 
+  stun(answered: boolean): void {
+    const help = "STUN datagrams beside SIP";
+    this.#metrics.counter("sipedge_stun_total", help, { result: answered ? "answered" : "ignored" }).inc();
+  }
+
   udpIcmpError(code: string): void {
     const help = "ICMP errors reported by a UDP socket";
     this.#metrics.counter("sipedge_udp_icmp_errors_total", help, { code }).inc();

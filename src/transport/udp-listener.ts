@@ -3,10 +3,12 @@
  * object, no look-up and no copy.
  */
 import type { Flow, FlowObserver, LocalEndpoint, Receiver, TransportName } from "../base/flow.ts";
+import { plainAddress } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { EndpointNames } from "./endpoint.ts";
 import { Endpoint, flowId } from "./endpoint.ts";
 import type { SocketOptions } from "./socket-options.ts";
+import { isStun, stunAnswer } from "./stun.ts";
 import type { SendFailure, TransportMetrics } from "./transport-metrics.ts";
 
 export interface UdpOptions {
@@ -24,6 +26,7 @@ export interface UdpParts {
 type Socket = Bun.udp.Socket<"buffer">;
 
 const KEEPALIVE_BYTES_MAX = 4;
+const STUN_FIRST_BYTE_MAX = 3;
 /** Each try takes one pending ICMP error off the socket; more than these few at once are rare. */
 const ICMP_RETRIES_MAX = 3;
 const ICMP_CODES: ReadonlySet<string> = new Set([
@@ -126,6 +129,7 @@ export class UdpListener {
       this.#parts.metrics.udpKeepalives.inc();
       return;
     }
+    if (bytes[0]! <= STUN_FIRST_BYTE_MAX && isStun(bytes)) return this.#stun(bytes, port, address);
     if (truncated) {
       this.#parts.metrics.udpTruncated.inc();
       return;
@@ -136,6 +140,13 @@ export class UdpListener {
       this.#parts.metrics.receiverFaults.inc();
       this.#parts.log.error("receiver-fault", { error: String(error) });
     }
+  }
+
+  /** No SIP message begins so. */
+  #stun(bytes: Buffer, port: number, address: string): void {
+    const answer = stunAnswer(bytes, plainAddress(address), port);
+    this.#parts.metrics.stun(answer !== null);
+    if (answer !== null) this.send(answer, port, address);
   }
 
   icmpError(error: unknown): void {

@@ -101,8 +101,8 @@ function undoStamp(lines: string[], before: readonly string[], { source }: Expec
   if (asked !== undefined) line = once(line, `rport=${source.port}`, asked);
   const same = new RegExp(`\\s${source.address.replaceAll(".", "\\.")}\\s*([:;]|$)`).test(was);
   const keep = /;\s*(keep)(?![\w=-])/i.exec(was)?.[1];
-  if (keep !== undefined && /SIP\s*\/\s*2\.0\s*\/\s*(TCP|TLS|WSS?)\s/i.test(was))
-    line = once(line, `${keep}=90`, keep);
+  const isStream = /SIP\s*\/\s*2\.0\s*\/\s*(TCP|TLS|WSS?)\s/i.test(was);
+  if (keep !== undefined) line = once(line, `${keep}=${isStream ? 90 : 25}`, keep);
   if (asked !== undefined || !same) line = once(line, `;received=${source.address}`, "");
   lines[at] = line;
 }
