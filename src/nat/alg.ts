@@ -11,18 +11,32 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { isPrivate } from "./private-address.ts";
 import { sdpAddress } from "./reasons.ts";
 
+/**
+ * What a phone does by itself is no sign. One that learned its public address (STUN, rport) writes it into Contact
+ * and c= while its Via, its Call-ID and its o= may stay private. A router that changes every place looks like such a
+ * phone: Linux' nf_nat_sip does, when the phone's ports are those it sends from, and is not seen here.
+ */
 export const ALG_SIGNS = [
   /**
-   * The Via is the public source and the Contact still private, or the Contact is and the Via is not: Linux'
-   * nf_nat_sip and many routers change one and forget the other. A phone with STUN writes the same into both.
+   * The Via is the public source and the Contact is still private: the router changed one and forgot the other.
+   * Looks the same: a phone told to put what rport says into its Via only (pjsip can be).
    */
   "half_rewritten",
-  /** The body does not have the length that Content-Length says: addresses were exchanged, the length was not. */
+  /**
+   * The body is longer than Content-Length says: addresses were exchanged, the length was not (RFC 3261 §18.3).
+   * Looks the same: a phone that counts wrongly; one that ends a datagram with empty lines or zeros does not.
+   */
   "content_length",
-  /** c= is the public source and another address of the same SDP still private; ICE candidates do not count. */
+  /**
+   * c= is the public source, and a=rtcp or another c= of the same SDP is still private.
+   * Looks the same: a phone whose STUN worked for one of its streams only.
+   */
   "sdp_half_rewritten",
-  /** The Call-ID's or From's host was changed to the public address while the phone's own is private. */
-  "identity_rewritten",
+  /**
+   * c= is the public source, which is none of the ICE candidates there (RFC 8839 §4.2.5, RFC 8445 §5.4): a phone
+   * with ICE puts one of its candidates there. Looks the same: hardly anything; mDNS candidates come with 0.0.0.0.
+   */
+  "ice_mismatch",
 ] as const;
 
 export type AlgSign = (typeof ALG_SIGNS)[number];
@@ -33,16 +47,12 @@ const NONE: readonly AlgSign[] = [];
 export function algSigns(request: SipMessage, source: Flow): readonly AlgSign[] {
   const { via } = request;
   if (via === null || via instanceof ParseError || isPrivate(source.remoteAddress)) return NONE;
-  const contact = contactHost(request);
-  const viaIsSource = isSource(via.host, source);
-  const contactIsSource = contact !== null && isSource(contact, source);
   const signs: AlgSign[] = [];
-  if (contact !== null && ((viaIsSource && isPrivate(contact)) || (contactIsSource && isPrivate(via.host))))
-    signs.push("half_rewritten");
+  if (isSource(via.host, source) && isPrivate(contactHost(request) ?? "")) signs.push("half_rewritten");
   if (hasWrongLength(request, source)) signs.push("content_length");
-  if (isSdpHalfRewritten(request, source)) signs.push("sdp_half_rewritten");
-  if (!viaIsSource && isPrivate(via.host) && isSource(callIdHost(request), source))
-    signs.push("identity_rewritten");
+  const sdp = sdpOfSource(request, source);
+  if (sdp !== null && hasPrivateAddress(sdp)) signs.push("sdp_half_rewritten");
+  if (sdp !== null && isNoCandidate(sdp, source)) signs.push("ice_mismatch");
   return signs.length === 0 ? NONE : signs;
 }
 
@@ -52,30 +62,44 @@ function contactHost(request: SipMessage): string | null {
   return contact === null || contact instanceof ParseError ? null : contact.uri.host;
 }
 
-function callIdHost({ callId }: SipMessage): string {
-  return callId === null ? "" : callId.slice(callId.lastIndexOf("@") + 1);
-}
-
-/** Datagrams only: a stream is cut by its Content-Length. A datagram padded with an empty line is not meant. */
+/** Datagrams only: a stream is cut by its Content-Length. */
 function hasWrongLength(request: SipMessage, { transport }: Flow): boolean {
   if (transport !== "udp" || request.find(H.ContentLength) < 0) return false;
-  const said = request.numberOf(H.ContentLength) ?? 0;
-  const there = request.bytes.length - request.bodyStart;
-  return said < there && request.bytes.latin1Slice(request.bodyStart + said).trim() !== "";
+  const { bytes } = request;
+  for (let at = request.bodyEnd; at < bytes.length; at++) if (!PADDING.has(bytes[at]!)) return true;
+  return false;
 }
 
-/** o=, a=rtcp and further c= lines. */
-const OTHER_ADDRESSES = /^(?:o=.* IN IP[46] |c=IN IP[46] |a=rtcp:\d+ IN IP[46] )([0-9A-Fa-f:.]+)/gm;
+/** NUL, tab, LF, CR, space. */
+const PADDING: ReadonlySet<number> = new Set([0, 9, 10, 13, 32]);
 const SDP_CHARS_MAX = 4000;
 
-function isSdpHalfRewritten(request: SipMessage, source: Flow): boolean {
-  const { bytes, bodyStart, bodyEnd } = request;
+/** The SDP whose first c= line is the source; null: there is none. */
+function sdpOfSource({ bytes, bodyStart, bodyEnd }: SipMessage, source: Flow): string | null {
   const first = bodyEnd > bodyStart ? sdpAddress(bytes, bodyStart, bodyEnd) : null;
-  if (first === null || !isSource(first, source)) return false;
-  const text = bytes.latin1Slice(bodyStart, Math.min(bodyEnd, bodyStart + SDP_CHARS_MAX));
-  for (const [line, address = ""] of text.matchAll(OTHER_ADDRESSES))
-    if (!line.startsWith("o=") && isPrivate(address) && address !== "0.0.0.0") return true;
+  if (first === null || !isSource(first, source)) return null;
+  return bytes.latin1Slice(bodyStart, Math.min(bodyEnd, bodyStart + SDP_CHARS_MAX));
+}
+
+const OTHER_ADDRESSES = /^(?:c=|a=rtcp:\d+ )IN IP[46] ([0-9A-Fa-f:.]+)/gm;
+/** RFC 8839 §5.1: foundation, component, transport, priority, then the address. */
+const CANDIDATES = /^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm;
+
+/** A stream on hold has nobody's address, on purpose. */
+function hasPrivateAddress(sdp: string): boolean {
+  for (const [, address = ""] of sdp.matchAll(OTHER_ADDRESSES))
+    if (isPrivate(address) && address !== "0.0.0.0" && address !== "::") return true;
   return false;
+}
+
+/** Not when there are no candidates, or so many that they are not all here. */
+function isNoCandidate(sdp: string, source: Flow): boolean {
+  let candidates = 0;
+  for (const [, address = ""] of sdp.matchAll(CANDIDATES)) {
+    if (isSource(address, source)) return false;
+    candidates++;
+  }
+  return candidates > 0 && sdp.length < SDP_CHARS_MAX;
 }
 
 function isSource(host: string, { remoteAddress }: Flow): boolean {

@@ -41,16 +41,18 @@ export class NatJudge {
     return natReasons(seen, this.counted, (address) => inside?.networks.has(address) ?? false).join(",");
   }
 
-  /** The same for a request whose Contact has not been read. */
-  reasonsOf(request: SipMessage, source: Flow): string {
-    const line = request.find(H.Contact);
-    const contact = line < 0 ? null : parseNameAddr(request.text(H.Contact) ?? "");
-    return this.reasons(request, source, contact instanceof ParseError ? null : (contact?.uri ?? null));
-  }
-
-  /** Whether messages for its sender are to go back over the flow it came on, whatever its Contact says. */
+  /**
+   * Whether messages for its sender are to go back over the flow it came on, whatever its Contact says: it stands
+   * behind a NAT, or asks for it with "ob" (RFC 5626 §4.3).
+   */
   isBound(request: SipMessage, source: Flow): boolean {
-    return this.reasonsOf(request, source) !== "" || asksForItsFlow(request);
+    const text = request.text(H.Contact);
+    const read = text === null ? null : parseNameAddr(text);
+    const contact = read === null || read instanceof ParseError ? null : read.uri;
+    if (this.reasons(request, source, contact) !== "") return true;
+    return (
+      contact !== null && contact.params !== "" && uriParam(contact, "ob") !== null && cameDirectly(request)
+    );
   }
 
   /** Names of the signs that an ALG rewrote it, with commas; empty: none. */
@@ -62,16 +64,6 @@ export class NatJudge {
     if (!this.counted.has("private_sdp") && !this.counted.has("sdp_mismatch")) return null;
     return sdpAddress(request.bytes, request.bodyStart, request.bodyEnd);
   }
-}
-
-/** RFC 5626 §4.3: "ob" in the Contact of a request that came straight from a phone. */
-function asksForItsFlow(request: SipMessage): boolean {
-  const line = request.find(H.Contact);
-  if (line < 0) return false;
-  const text = request.text(H.Contact) ?? "";
-  if (!/;ob\b/i.test(text)) return false;
-  const contact = parseNameAddr(text);
-  return !(contact instanceof ParseError) && uriParam(contact.uri, "ob") !== null && cameDirectly(request);
 }
 
 /** Whether no other proxy stands between the sender and us: there is one Via. */

@@ -13,10 +13,15 @@ const PRIVATE = new Networks([
   "172.16.0.0/12",
   "192.0.0.0/24", // protocol assignments, DS-Lite among them (RFC 6333, 7335)
   "192.168.0.0/16",
+  "198.18.0.0/15", // benchmarks, and tunnels that borrow it (RFC 2544)
+  "240.0.0.0/4", // reserved (RFC 1112)
   "::/128",
   "::1/128",
+  "::ffff:0:0/96", // IPv4 as a program writes it, never on a wire (RFC 4291 §2.5.5.2)
+  "64:ff9b:1::/48", // translation inside a network (RFC 8215)
   "fc00::/7", // unique-local (RFC 4193)
   "fe80::/10",
+  "fec0::/10", // site-local once (RFC 3879)
 ]);
 
 /** Whether the text is an address (no brackets, no zone) that cannot be reached from another network. */

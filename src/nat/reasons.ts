@@ -48,7 +48,8 @@ export const NAT_TESTS: Readonly<Record<NatReason, Test>> = {
   private_via: (seen) => isPrivateElsewhere(seen.via_host, seen),
   via_mismatch: (seen) => isOther(seen.via_host, seen),
   via_port_mismatch: (seen) => isLiteral(seen.via_host) && isOtherPort(seen.via_port, seen),
-  private_sdp: (seen) => seen.sdp_address !== null && isPrivateElsewhere(seen.sdp_address, seen),
+  private_sdp: (seen) =>
+    seen.sdp_address !== null && !isHold(seen.sdp_address) && isPrivateElsewhere(seen.sdp_address, seen),
   sdp_mismatch: (seen) =>
     seen.sdp_address !== null && !isHold(seen.sdp_address) && isOther(seen.sdp_address, seen),
   private_source: ({ source_address }, isLocal) => isPrivate(source_address) && !isLocal(source_address),
@@ -56,6 +57,8 @@ export const NAT_TESTS: Readonly<Record<NatReason, Test>> = {
 };
 
 const NONE: readonly NatReason[] = [];
+/** What holds for a sender that knows its address, too: nobody can connect to a browser. */
+const EVEN_THEN: readonly NatReason[] = ["websocket"];
 
 /**
  * The reasons that hold, in the order of NAT_REASONS. None but `websocket` for a sender whose Contact is where its
@@ -66,9 +69,8 @@ export function natReasons(
   counted: ReadonlySet<NatReason>,
   isLocal: (address: string) => boolean,
 ): readonly NatReason[] {
-  if (knowsItself(seen) && !NAT_TESTS.websocket(seen, isLocal)) return NONE;
   let found: NatReason[] | null = null;
-  for (const reason of NAT_REASONS) {
+  for (const reason of knowsItself(seen) ? EVEN_THEN : NAT_REASONS) {
     if (!counted.has(reason) || !NAT_TESTS[reason](seen, isLocal)) continue;
     found ??= [];
     found.push(reason);
@@ -114,12 +116,13 @@ const isHold = (address: string): boolean => address === "0.0.0.0" || address ==
 /** The longest c= line that is looked at. */
 const CONNECTION_CHARS_MAX = 80;
 
-/** The address in the first c= line of an SDP body (RFC 8866 §5.7); null: there is none. Never throws. */
+/** The address in the first c= line of an SDP body (RFC 8866 §5.7); null: there is none, or a name. Never throws. */
 export function sdpAddress(bytes: Buffer, from: number, to: number): string | null {
   for (let at = bytes.indexOf("c=IN IP", from, "latin1"); at >= 0 && at < to; ) {
     if (at === from || bytes[at - 1] === 10 || bytes[at - 1] === 13) {
       const line = bytes.latin1Slice(at, Math.min(to, at + CONNECTION_CHARS_MAX));
-      return /^c=IN IP[46][ \t]+([0-9A-Fa-f:.]+)/.exec(line)?.[1] ?? null;
+      const address = /^c=IN IP[46][ \t]+([0-9A-Fa-f:.]+)(?![\w-])/.exec(line)?.[1] ?? "";
+      return isLiteral(address) ? address : null;
     }
     at = bytes.indexOf("c=IN IP", at + 1, "latin1");
   }

@@ -60,7 +60,8 @@ function readIPv6(bytes: Buffer, at: number): string {
 }
 
 /** The number of a connection, which stands at the end of its id; 0 for datagrams. */
-export function serialOf({ id, reliable }: Flow): number {
-  if (!reliable) return 0;
+export function serialOf(flow: Flow): number {
+  if (!flow.reliable) return 0; // the id of a datagram flow is made when it is asked for
+  const { id } = flow;
   return Number(id.slice(id.lastIndexOf("#") + 1)) >>> 0;
 }

@@ -12,13 +12,30 @@ const SUCCESS = 0x0101;
 const FAILURE = 0x0111;
 const COOKIE = 0x2112a442;
 const MAPPED_ADDRESS = 0x0001;
+const MESSAGE_INTEGRITY = 0x0008;
 const ERROR_CODE = 0x0009;
 const UNKNOWN_ATTRIBUTES = 0x000a;
 const XOR_MAPPED_ADDRESS = 0x0020;
 const FINGERPRINT = 0x8028;
 const FINGERPRINT_XOR = 0x5354554e;
-/** Attributes that must be understood (§14) and are: what a request without credentials may say. */
-const KNOWN: ReadonlySet<number> = new Set([0x0003, 0x0006, 0x0008]); // CHANGE-REQUEST, USERNAME, MESSAGE-INTEGRITY
+/**
+ * Attributes that must be understood, and are (§14). Nobody is asked for credentials here: whoever sends some gets
+ * the same answer, and what has no business in a request is ignored (§6.3).
+ */
+const KNOWN: ReadonlySet<number> = new Set([
+  MAPPED_ADDRESS,
+  0x0003, // CHANGE-REQUEST, with no change asked for
+  0x0006, // USERNAME
+  MESSAGE_INTEGRITY,
+  ERROR_CODE,
+  UNKNOWN_ATTRIBUTES,
+  0x0014, // REALM
+  0x0015, // NONCE
+  0x001c, // MESSAGE-INTEGRITY-SHA256
+  0x001d, // PASSWORD-ALGORITHM
+  0x001e, // USERHASH
+  XOR_MAPPED_ADDRESS,
+]);
 const CHANGE_REQUEST = 0x0003;
 /** Unknown ones that are told back. */
 const UNKNOWN_MAX = 8;
@@ -49,10 +66,11 @@ interface Found {
   readonly fingerprint: boolean;
 }
 
-/** Null: the attributes do not fit, the fingerprint is wrong, or the answer is wanted from elsewhere (RFC 5780). */
+/** Null: the attributes do not fit, the fingerprint is wrong, or a client without cookie wants another sender. */
 function readAttributes(bytes: Buffer, isClassic: boolean): Found | null {
   const unknown: number[] = [];
   let fingerprint = false;
+  let sealed = false; // behind MESSAGE-INTEGRITY everything but a fingerprint is ignored (§14.5)
   for (let at = HEADER_BYTES; at < bytes.length; ) {
     if (at + 4 > bytes.length || fingerprint) return null; // nothing follows a fingerprint (§14.7)
     const type = bytes.readUInt16BE(at);
@@ -62,12 +80,25 @@ function readAttributes(bytes: Buffer, isClassic: boolean): Found | null {
     if (type === FINGERPRINT) {
       if (length !== 4 || bytes.readUInt32BE(at + 4) !== fingerprintOf(bytes, at)) return null;
       fingerprint = true;
-    } else if (type === CHANGE_REQUEST && length === 4 && (bytes.readUInt32BE(at + 4) & 6) !== 0) return null;
-    else if (type < 0x8000 && !isClassic && !KNOWN.has(type) && unknown.length < UNKNOWN_MAX)
-      unknown.push(type);
+    } else if (isClassic) {
+      if (asksForChange(bytes, at)) return null; // an error would pass for the changed answer in such clients
+    } else if (!sealed && unknown.length < UNKNOWN_MAX && mustBeRefused(bytes, at)) unknown.push(type);
+    sealed ||= type === MESSAGE_INTEGRITY;
     at = next;
   }
   return { unknown, fingerprint };
+}
+
+/** §6.3.1: below 0x8000 what is not understood must not be passed over. */
+function mustBeRefused(bytes: Buffer, at: number): boolean {
+  const type = bytes.readUInt16BE(at);
+  return type < 0x8000 && (!KNOWN.has(type) || asksForChange(bytes, at));
+}
+
+/** RFC 5780 §7.2, RFC 3489 §11.2.4: the answer is to come from another address or port. We have no other. */
+function asksForChange(bytes: Buffer, at: number): boolean {
+  if (bytes.readUInt16BE(at) !== CHANGE_REQUEST || bytes.readUInt16BE(at + 2) !== 4) return false;
+  return (bytes.readUInt32BE(at + 4) & 6) !== 0;
 }
 
 function message(type: number, request: Buffer, attributes: Buffer, fingerprint: boolean): Buffer {
