@@ -29,6 +29,7 @@ import { Keepalive } from "../nat/keepalive.ts";
 import type { KeptState } from "../nat/kept-flow.ts";
 import { RouteTokens } from "../nat/route-token.ts";
 import { Prober } from "../peers/prober.ts";
+import { OwnRoutes } from "../proxy/own-routes.ts";
 import { StatefulProxy } from "../proxy/proxy.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
 import { Sender } from "../proxy/sender.ts";
@@ -125,6 +126,7 @@ export class Core implements TransactionUser {
       config,
     );
     const tokens = new RouteTokens(parts.tokenKey);
+    const editor = new OwnRoutes(tokens, transports);
     const flowTokens = new FlowTokens(parts.tokenKey);
     const { keptState: state } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
@@ -158,6 +160,7 @@ export class Core implements TransactionUser {
       domains,
       store,
       edits,
+      editor,
       directory: this.#directory,
       refuse: (transaction, refusal) => answers.refuse(transaction, refusal),
       rules: proxyRules(config),
@@ -168,7 +171,7 @@ export class Core implements TransactionUser {
       authenticator,
       domains: this.domains,
       proxy,
-      stateless: new StatelessProxy({ metrics, transports, domains, store, tokens, edits, sender }),
+      stateless: new StatelessProxy({ metrics, transports, domains, store, tokens, edits, editor, sender }),
       registrar: new Registrar({
         clock,
         metrics,

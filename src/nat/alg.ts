@@ -4,6 +4,7 @@
  */
 import { ipFamily, sameAddress } from "../base/address.ts";
 import type { Flow } from "../base/flow.ts";
+import { CR, LF } from "../message/chars.ts";
 import { H } from "../message/header-names.ts";
 import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
@@ -24,7 +25,8 @@ export const ALG_SIGNS = [
   "half_rewritten",
   /**
    * The body is longer than Content-Length says: addresses were exchanged, the length was not (RFC 3261 §18.3).
-   * Looks the same: a phone that counts wrongly; one that ends a datagram with empty lines or zeros does not.
+   * Looks the same: a phone that counts wrongly; not one that ends datagrams with empty lines or zeros, nor one
+   * that does not count its last line end.
    */
   "content_length",
   /**
@@ -65,8 +67,9 @@ function contactHost(request: SipMessage): string | null {
 /** Datagrams only: a stream is cut by its Content-Length. */
 function hasWrongLength(request: SipMessage, { transport }: Flow): boolean {
   if (transport !== "udp" || request.find(H.ContentLength) < 0) return false;
-  const { bytes } = request;
-  for (let at = request.bodyEnd; at < bytes.length; at++) if (!PADDING.has(bytes[at]!)) return true;
+  const { bytes, bodyEnd } = request;
+  if (bytes[bodyEnd - 1] === CR && bytes[bodyEnd] === LF && bodyEnd > request.bodyStart) return true;
+  for (let at = bodyEnd; at < bytes.length; at++) if (!PADDING.has(bytes[at]!)) return true;
   return false;
 }
 

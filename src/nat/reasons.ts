@@ -120,7 +120,7 @@ const CONNECTION_CHARS_MAX = 80;
 export function sdpAddress(bytes: Buffer, from: number, to: number): string | null {
   for (let at = bytes.indexOf("c=IN IP", from, "latin1"); at >= 0 && at < to; ) {
     if (at === from || bytes[at - 1] === 10 || bytes[at - 1] === 13) {
-      const line = bytes.latin1Slice(at, Math.min(to, at + CONNECTION_CHARS_MAX));
+      const line = bytes.latin1Slice(at, Math.min(to, bytes.length, at + CONNECTION_CHARS_MAX));
       const address = /^c=IN IP[46][ \t]+([0-9A-Fa-f:.]+)(?![\w-])/.exec(line)?.[1] ?? "";
       return isLiteral(address) ? address : null;
     }

@@ -194,7 +194,7 @@ export class Branch implements ClientUser, TimerOwner {
   }
 
   transportFailed(): void {
-    this.#end({ status: 503, response: null, reason: "The connection failed", outcome: "unreachable" }); // §16.9
+    this.#end({ ...this.#unreached, reason: "The connection failed" });
   }
 
   timerFired(timer: WheelTimer): void {
@@ -215,7 +215,7 @@ export class Branch implements ClientUser, TimerOwner {
   #refused(): void {
     if (!this.pending || this.#provisional > 0) return;
     const transaction = this.#transaction;
-    this.#end({ status: 503, response: null, reason: "ICMP: the port is closed", outcome: "unreachable" });
+    this.#end({ ...this.#unreached, reason: "ICMP: the port is closed" });
     transaction?.abandon();
   }
 
@@ -229,6 +229,11 @@ export class Branch implements ClientUser, TimerOwner {
     if (this.#cancel !== null && rang && !this.#cancelSent) this.#sendCancel();
     const reason = rang ? "Nobody answered in time" : "No reply at all";
     this.#tell({ status: 408, response: null, reason, outcome: rang ? "no_answer" : "unreachable" });
+  }
+
+  /** §16.9: 503. Departs from it for a phone that registered here: it is away for now, which is no fault of a server. */
+  get #unreached(): Pick<Final, "status" | "response" | "outcome"> {
+    return { status: this.target.binding === null ? 503 : 480, response: null, outcome: "unreachable" };
   }
 
   /** Starts the timer anew, never beyond the deadline. */

@@ -2,7 +2,6 @@
  * What a response context needs of the proxy that made it.
  */
 import type { Flow } from "../base/flow.ts";
-import type { Edits } from "../message/edits.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
@@ -32,7 +31,8 @@ export interface ContextLife extends BranchUser {
 
 /** What the context needs of the proxy that made it; `F` is how the proxy knows the request. */
 export interface ContextHost<F extends Forwarding> {
-  readonly edits: Edits;
+  /** `buildResponseCopy` for the sender of this request. */
+  copyBack(response: SipMessage, to: ServerTransaction, status?: number, extra?: string): Buffer | null;
   readonly answerRules: AnswerRules;
   /** `wheel.now()`. */
   now(): number;

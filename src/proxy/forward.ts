@@ -13,6 +13,7 @@ import { stampVia } from "../message/stamp.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
 import { serialMark, tagMark } from "../nat/route-token.ts";
+import { recordRouteLines, routeUriFor } from "./own-routes.ts";
 import type { Retarget } from "./retarget.ts";
 import type { Routing } from "./route.ts";
 import { editRoute } from "./route.ts";
@@ -167,10 +168,7 @@ function endOfHeaders(request: SipMessage): number {
   return request.lineEnd(request.count - 1);
 }
 
-/**
- * Step 4: one Record-Route, or two when the request leaves by another of our endpoints, or under another name of
- * it, than it came in (RFC 5658): the outgoing side first. Each names what the peer on that side can reach.
- */
+/** Step 4. */
 function recordRoute(tokens: RouteTokens, forwarding: Forwarding, copy: Copy): string {
   const token = tokens.sign(
     {
@@ -180,15 +178,7 @@ function recordRoute(tokens: RouteTokens, forwarding: Forwarding, copy: Copy): s
     },
     forwarding.callId,
   );
-  const inside = routeUri(token, forwarding.source);
-  const outside = routeUri(token, copy.flow);
-  const leaving = `Record-Route: <${outside}>\r\n`;
-  return inside === outside ? leaving : `${leaving}Record-Route: <${inside}>\r\n`;
-}
-
-function routeUri(token: string, { local, remoteAddress }: Flow): string {
-  const transport = local.transport === "udp" ? "" : `;transport=${local.transport}`;
-  return `sip:${token}@${sentByFor(local, remoteAddress)}${transport};lr`;
+  return recordRouteLines(token, forwarding.source, copy.flow);
 }
 
 function endOf(flow: Flow, ours: boolean, bound: boolean): End {
@@ -198,5 +188,5 @@ function endOf(flow: Flow, ours: boolean, bound: boolean): End {
 
 /** RFC 3327 §5.2: what comes back with it goes out on the flow its token names. */
 function pathLine({ token, outbound }: OwnPath, flow: Flow): string {
-  return `Path: <${routeUri(token, flow)}${outbound ? ";ob" : ""}>\r\n`;
+  return `Path: <${routeUriFor(token, flow)}${outbound ? ";ob" : ""}>\r\n`;
 }

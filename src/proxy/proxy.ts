@@ -28,9 +28,10 @@ import type { Ringing } from "./late-forks.ts";
 import { LateForks } from "./late-forks.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
 import { streamInstead } from "./next-flow.ts";
+import type { ResponseEditor } from "./own-routes.ts";
 import { ResponseContext } from "./response-context.ts";
 import type { Final } from "./responses.ts";
-import { retryAfterOf } from "./responses.ts";
+import { buildResponseCopy, retryAfterOf } from "./responses.ts";
 import { directRound } from "./round.ts";
 import type { NextHop } from "./route.ts";
 import { Search } from "./search.ts";
@@ -46,6 +47,7 @@ export interface ProxyOptions {
   readonly domains: Domains;
   readonly store: LocationStore;
   readonly edits: Edits;
+  readonly editor: ResponseEditor;
   readonly directory: Directory;
   readonly trunks: Trunks;
   readonly keeper: FlowKeeper;
@@ -65,7 +67,6 @@ export interface ProxyRules extends BranchTimers, SearchRules, AnswerRules {
 
 export class StatefulProxy implements ContextHost<Admitted> {
   rules: ProxyRules;
-  readonly edits: Edits;
   readonly #options: ProxyOptions;
   readonly #sender: Sender;
   readonly #kept: KeptBranches;
@@ -78,7 +79,6 @@ export class StatefulProxy implements ContextHost<Admitted> {
     this.#options = options;
     this.#sender = options.sender;
     this.#kept = new KeptBranches(options.keeper);
-    this.edits = options.edits;
     this.rules = options.rules;
     const m = options.metrics;
     this.#contextsBegun = m.counter(
@@ -124,6 +124,11 @@ export class StatefulProxy implements ContextHost<Admitted> {
   /** The registration of `aor` changed: calls that ring for it take new phones in. */
   registered(aor: string, before: readonly Binding[], after: readonly Binding[]): void {
     this.#lateForks.registered(aor, before, after);
+  }
+
+  copyBack(response: SipMessage, to: ServerTransaction, status?: number, extra?: string): Buffer | null {
+    const { edits, editor } = this.#options;
+    return buildResponseCopy(edits, response, editor, to.source, status, extra);
   }
 
   get answerRules(): AnswerRules {
@@ -228,7 +233,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   /** §16.2: 100 at once, so that the caller stops repeating its INVITE. */
   #trying(transaction: ServerTransaction, { request, source }: Forwarding): void {
     const options = { address: source.remoteAddress, port: source.remotePort };
-    transaction.respond(100, buildAnswer(this.edits, request, 100, options));
+    transaction.respond(100, buildAnswer(this.#options.edits, request, 100, options));
   }
 
   #send(branch: Branch, admitted: Admitted, hop: NextHop, flow: Flow, rest: readonly Place[]): void {

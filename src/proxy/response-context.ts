@@ -15,7 +15,7 @@ import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { CANCELLED, isSilence, NO_VIA_LEFT, refusalOf, TOO_MANY } from "./own-answers.ts";
 import type { Final } from "./responses.ts";
-import { bestOf, buildResponseCopy, otherChallenges, outcomesOf } from "./responses.ts";
+import { bestOf, otherChallenges, outcomesOf } from "./responses.ts";
 import type { Round } from "./round.ts";
 import type { Search } from "./search.ts";
 import type { SoughtRound } from "./steps.ts";
@@ -276,7 +276,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
       return;
     }
     const sent = status === 503 ? 500 : status; // step 6: 503 says nothing about us
-    const copy = buildResponseCopy(this.#host.edits, response, sent, otherChallenges(best, finals));
+    const copy = this.#host.copyBack(response, this.#transaction, sent, otherChallenges(best, finals));
     if (copy === null) this.#answer(NO_VIA_LEFT);
     else {
       this.#transaction.respond(sent, copy);
@@ -306,7 +306,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
 
   /** False: the response has lost the sender's Via and cannot find its way. */
   #forward(response: SipMessage): boolean {
-    const copy = buildResponseCopy(this.#host.edits, response);
+    const copy = this.#host.copyBack(response, this.#transaction);
     if (copy !== null) this.#transaction.respond(response.status, copy);
     return copy !== null;
   }

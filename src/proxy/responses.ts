@@ -2,10 +2,12 @@
  * The way back: the forwarded copy of a response (RFC 3261 §16.7 steps 3, 7 and 9), and which of
  * several final responses is the best (step 6).
  */
+import type { Flow } from "../base/flow.ts";
 import type { Edits } from "../message/edits.ts";
 import { H } from "../message/header-names.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { REASON_PHRASE } from "../message/status.ts";
+import type { ResponseEditor } from "./own-routes.ts";
 
 /** How a round of targets ended, as far as forwards ask for it. */
 export type Outcome = "busy" | "no_answer" | "not_registered" | "unreachable" | "other";
@@ -41,11 +43,14 @@ export function outcomesOf(finals: readonly Final[]): readonly Outcome[] {
 /**
  * The response without its topmost Via, which is ours. Null: no Via is left, so it was an answer to a
  * request of our own and goes nowhere.
+ * `source` is the flow its request came on; `editor` changes what it must besides.
  * `status` replaces the code and phrase (503 leaves as 500, step 6); `extra` is header lines with CRLF.
  */
 export function buildResponseCopy(
   edits: Edits,
   response: SipMessage,
+  editor: ResponseEditor,
+  source: Flow,
   status = response.status,
   extra = "",
 ): Buffer | null {
@@ -62,6 +67,7 @@ export function buildResponseCopy(
       response.headersStart - 2,
       `SIP/2.0 ${status} ${REASON_PHRASE[status] ?? ""}`,
     );
+  editor.editResponse(edits, response, source);
   if (extra !== "") edits.insert(response.lineStart(line), extra);
   return edits.apply(response.bytes, response.start, response.bodyEnd);
 }

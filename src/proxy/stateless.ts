@@ -13,6 +13,7 @@ import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
+import type { ResponseEditor } from "./own-routes.ts";
 import { buildResponseCopy } from "./responses.ts";
 import type { Admitted, Sender } from "./sender.ts";
 import type { Target } from "./targets.ts";
@@ -25,6 +26,7 @@ export interface StatelessOptions {
   readonly store: LocationStore;
   readonly tokens: RouteTokens;
   readonly edits: Edits;
+  readonly editor: ResponseEditor;
   readonly sender: Sender;
 }
 
@@ -89,13 +91,15 @@ export class StatelessProxy {
     const { cseq, status } = response;
     const late = !(cseq instanceof ParseError) && cseq.method === "INVITE" && status >= 200 && status < 300;
     const caller = late ? this.#callerOf(response) : null;
-    const copy = caller === null ? null : buildResponseCopy(this.#options.edits, response);
-    if (caller === null || copy === null) {
+    const { edits, editor, transports } = this.#options;
+    const back = caller === null ? null : transports.flowTo(caller.transport, caller.address, caller.port);
+    const copy = back === null ? null : buildResponseCopy(edits, response, editor, back);
+    if (copy === null) {
       this.#strays.inc();
       return;
     }
     this.#late.inc();
-    this.#options.transports.flowTo(caller.transport, caller.address, caller.port)?.send(copy);
+    back?.send(copy);
   }
 
   /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */

@@ -269,7 +269,7 @@ describe("RFC 3261 §16.7 and §17.1.1.2 silence", () => {
 });
 
 describe("RFC 3261 §16.9 a connection that fails", () => {
-  test("while the phone rings: the caller hears 500, at once", () => {
+  test("while a phone of ours rings: it is away, the caller hears 480 at once", () => {
     const { world, alice } = rig(0);
     const tina = new Phone(world, "tina", "198.51.100.20", 5060, "tcp");
     tina.register();
@@ -277,7 +277,7 @@ describe("RFC 3261 §16.9 a connection that fails", () => {
     tina.answer(tina.incoming("INVITE"), 180);
     for (const connection of tina.host.transports.connections) connection.close("reset");
     world.run(20);
-    expect(alice.statuses("INVITE")).toEqual([180, 500]);
+    expect(alice.statuses("INVITE")).toEqual([180, 480]);
   });
   test("another phone's answer is better", () => {
     const { world, alice, phones } = rig(1);

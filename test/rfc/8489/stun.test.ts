@@ -1,5 +1,6 @@
 /** STUN Binding beside SIP: RFC 8489, with the vectors of RFC 5769, and RFC 5626 §8. */
 import { describe, expect, test } from "bun:test";
+import { crc32 } from "node:zlib";
 import fc from "fast-check";
 import { isStun, stunAnswer } from "../../../src/transport/stun.ts";
 import { Edge } from "../../support/edge.ts";
@@ -44,6 +45,18 @@ describe("NAT-21 RFC 8489 §7.3.1 a Binding request is answered", () => {
     expect(stunAnswer(wrong, "192.0.2.1", 32_853)).toBeNull();
   });
 
+  test("§14.7 a request with a fingerprint gets its answer with one", () => {
+    const fingerprint = (head: Buffer): Buffer => {
+      const out = Buffer.from("8028000400000000", "hex");
+      out.writeUInt32BE((crc32(head) ^ 0x5354554e) >>> 0, 4);
+      return Buffer.concat([head, out]);
+    };
+    expect(fingerprint(SAMPLE.subarray(0, -8))).toEqual(SAMPLE);
+    const asked = fingerprint(hex(`0001 0008 2112a442 ${ID}`));
+    const head = hex(`01010014 2112a442 ${ID} 00200008 0001a147 e112a643`);
+    expect(stunAnswer(asked, "192.0.2.1", 32_853)).toEqual(fingerprint(head));
+  });
+
   test("§14 what need not be understood is not looked at", () => {
     const answer = stunAnswer(request("80220004 74657374"), "192.0.2.1", 5060);
     expect(answer?.readUInt16BE(0)).toBe(0x0101);
@@ -54,9 +67,46 @@ describe("NAT-21 RFC 8489 §7.3.1 a Binding request is answered", () => {
     expect(answer.subarray(20)).toEqual(hex("00010008 000113c4 c0000201"));
   });
 
-  test("RFC 5780 an answer from another address or port is not to be had: nothing", () => {
-    expect(stunAnswer(request("00030004 00000006"), "192.0.2.1", 5060)).toBeNull();
-    expect(stunAnswer(request("00030004 00000000"), "192.0.2.1", 5060)).not.toBeNull();
+  test("RFC 5769 §2.4 USERNAME, NONCE, REALM and MESSAGE-INTEGRITY are known, and nobody asked for them", () => {
+    const sample = hex(`
+      00010060 2112a442 78ad3433 c6ad72c0 29da412e
+      00060012 e3839ee3 8388e383 aae38383 e382afe3 82b90000
+      0015001c 662f2f34 39396b39 35346436 4f4c3334 6f4c3946 53547679 36347341
+      0014000b 6578616d 706c652e 6f726700
+      00080014 f6702465 6dd64a3e 02b8e071 2e85c9a2 8ca89666`);
+    const answer = stunAnswer(sample, "192.0.2.1", 32_853);
+    expect(answer).toEqual(hex("0101000c 2112a442 78ad3433c6ad72c029da412e 00200008 0001a147 e112a643"));
+  });
+
+  for (const type of ["0001", "0009", "000a", "001c", "001d", "001e", "0020"])
+    test(`§6.3 0x${type} is known and has no business here: ignored`, () =>
+      expect(stunAnswer(request(`${type}0004 00000000`), "192.0.2.1", 5060)?.readUInt16BE(0)).toBe(0x0101));
+
+  test("§6.3.1.1 all that is not understood is named, eight at most", () => {
+    const answer = stunAnswer(request("00240004 00000000 00250000"), "192.0.2.1", 5060)!;
+    expect(answer).toEqual(hex(`01110010 2112a442 ${ID} 00090004 00000414 000a0004 00240025`));
+    const many = stunAnswer(request("00250000".repeat(50)), "192.0.2.1", 5060)!;
+    expect(many.readUInt16BE(30)).toBe(16);
+    expect(many.length).toBe(48);
+  });
+
+  test("§14.5 what stands behind MESSAGE-INTEGRITY is ignored", () => {
+    const answer = stunAnswer(request(`00080014 ${"00".repeat(20)} 00250000`), "192.0.2.1", 5060);
+    expect(answer?.readUInt16BE(0)).toBe(0x0101);
+  });
+
+  test("RFC 5780 §7.2 another sender of the answer is not to be had: 420", () => {
+    for (const flags of ["00000002", "00000004", "00000006"]) {
+      const answer = stunAnswer(request(`00030004 ${flags}`), "192.0.2.1", 5060)!;
+      expect(answer.subarray(20)).toEqual(hex("00090004 00000414 000a0002 00030000"));
+    }
+    expect(stunAnswer(request("00030004 00000000"), "192.0.2.1", 5060)?.readUInt16BE(0)).toBe(0x0101);
+  });
+
+  test("RFC 3489 §11.2.4 a client without cookie would take an error for the other sender's answer: nothing", () => {
+    const classic = (flags: string) => request(`00030004 ${flags}`, "0001", "01020304");
+    expect(stunAnswer(classic("00000006"), "192.0.2.1", 5060)).toBeNull();
+    expect(stunAnswer(classic("00000000"), "192.0.2.1", 5060)?.readUInt16BE(0)).toBe(0x0101);
   });
 });
 
@@ -110,7 +160,12 @@ describe("what gets no answer", () => {
         fc.nat(65_535),
         (bytes, from, port) => {
           const answer = stunAnswer(bytes, from, port);
-          if (answer !== null) expect(answer.length).toBeLessThanOrEqual(bytes.length + 24);
+          if (answer === null) return;
+          expect(bytes.readUInt16BE(0)).toBe(0x0001); // nothing but a Binding request
+          expect(answer.length).toBeLessThanOrEqual(bytes.length + 24);
+          expect(answer.readUInt16BE(2)).toBe(answer.length - 20);
+          expect(answer.subarray(4, 20)).toEqual(bytes.subarray(4, 20));
+          expect(stunAnswer(answer, from, port)).toBeNull(); // two of us never talk for ever
         },
       ),
       { numRuns: 5000 },
