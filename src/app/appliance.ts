@@ -213,8 +213,10 @@ export class Appliance {
 
   /** Who comes and goes; a refresh is no news. */
   #tell(kind: BindingEventKind, { aor, contact, flow, user_agent }: Binding): void {
-    if (kind !== "refreshed")
-      this.log.info(`registration-${kind}`, { aor, contact, from: flow.id, device: user_agent });
+    if (kind === "refreshed") return;
+    this.log.info(`registration-${kind}`, { aor, contact, from: flow.id, device: user_agent });
+    if (kind === "added" && flow.alg !== "")
+      this.log.warn("alg-suspected", { aor, from: flow.id, device: user_agent, signs: flow.alg });
   }
 
   /** Accounts whose hashes were made under another realm cannot log in: better said than searched for. */
