@@ -29,6 +29,7 @@ import { Keepalive } from "../nat/keepalive.ts";
 import type { KeptState } from "../nat/kept-flow.ts";
 import { RouteTokens } from "../nat/route-token.ts";
 import { Prober } from "../peers/prober.ts";
+import { KeptFlows } from "../proxy/flow-keeper.ts";
 import { OwnRoutes } from "../proxy/own-routes.ts";
 import { StatefulProxy } from "../proxy/proxy.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
@@ -151,7 +152,7 @@ export class Core implements TransactionUser {
       dice,
       metrics,
       trunks: this.trunks,
-      keeper: this.keeper,
+      observers: [new KeptFlows(this.keeper)],
       askPort: (address, port, refused) => transports.askPort(address, port, refused),
       deadTargets: this.deadTargets,
       transports,

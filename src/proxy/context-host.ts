@@ -59,6 +59,8 @@ export interface ContextHost<F extends Forwarding> {
   answer(transaction: ServerTransaction, refusal: Refusal): void;
   /** An ACK for a 2xx that was matched to this INVITE. */
   ack(ack: SipMessage, flow: Flow): void;
-  /** The request has its final answer, or ended without one; `accepted`: a 2xx. */
-  finished(forwarding: F, accepted: boolean): void;
+  /** A provisional answer of a branch goes back. */
+  branchRang(branch: Branch, response: SipMessage, forwarding: F): void;
+  /** The request has its final answer of this status, for this reason in words; 0: it ended without one. */
+  finished(forwarding: F, status: number, reason: string): void;
 }

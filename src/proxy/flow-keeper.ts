@@ -7,11 +7,13 @@ import { H } from "../message/header-names.ts";
 import type { NameAddr } from "../message/name-addr.ts";
 import { parseNameAddrs } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { sameUri } from "../message/uri.ts";
 import type { Branch } from "./branch.ts";
-import type { Forwarding } from "./forward.ts";
+import type { CallObserver } from "./call-observer.ts";
 import { isBound } from "./next-flow.ts";
+import type { Admitted } from "./sender.ts";
 import type { Target } from "./targets.ts";
 
 export interface FlowKeeper {
@@ -32,31 +34,32 @@ export interface FlowKeeper {
 /** What a subscription or registration lasts whose 2xx does not say. */
 const EXPIRES_DEFAULT_S = 3600;
 
-/** Tells the keeper what becomes of the branches of one request. */
-export class KeptBranches {
+/** Tells the keeper what becomes of requests and their branches. */
+export class KeptFlows implements CallObserver {
   readonly #keeper: FlowKeeper;
 
   constructor(keeper: FlowKeeper) {
     this.#keeper = keeper;
   }
 
-  begun({ request, source, callerIsBound, callId }: Forwarding): void {
-    if (callerIsBound && request.method === "INVITE") this.#keeper.call(source, callId, false);
+  begun({ request, source, callerIsBound, callId }: Admitted, refusal: Refusal | null): void {
+    if (callerIsBound && refusal === null && request.method === "INVITE")
+      this.#keeper.call(source, callId, false);
   }
 
-  sent(target: Target, flow: Flow, { request, callId }: Forwarding): void {
+  sent(target: Target, flow: Flow, { request, callId }: Admitted): void {
     if (request.method === "INVITE" && !request.hasToTag && isKept(target))
       this.#keeper.call(flow, callId, false);
   }
 
-  ended({ flow, target }: Branch, forwarding: Forwarding | null): void {
-    if (flow !== null && forwarding?.request.method === "INVITE" && isKept(target))
-      this.#keeper.left(flow, forwarding.callId);
+  rang(): void {} // it was kept open from the beginning
+
+  ended({ flow, target }: Branch, { request, callId }: Admitted): void {
+    if (flow !== null && request.method === "INVITE" && isKept(target)) this.#keeper.left(flow, callId);
   }
 
-  accepted({ flow, target }: Branch, response: SipMessage, forwarding: Forwarding | null): void {
-    if (forwarding === null) return;
-    const { callId, callerIsBound, request, source } = forwarding;
+  accepted({ flow, target }: Branch, response: SipMessage, admitted: Admitted): void {
+    const { callId, callerIsBound, request, source } = admitted;
     if (request.method === "SUBSCRIBE" && callerIsBound)
       this.#keeper.subscription(source, callId, response.numberOf(H.Expires) ?? EXPIRES_DEFAULT_S);
     if (request.method === "REGISTER" && callerIsBound)
@@ -66,9 +69,10 @@ export class KeptBranches {
     if (flow !== null && isKept(target)) this.#keeper.call(flow, callId, true);
   }
 
-  finished({ request, callId }: Forwarding, accepted: boolean): void {
+  finished({ request, callId }: Admitted, status: number): void {
     const { method, hasToTag } = request;
-    if (method === "BYE" || (method === "INVITE" && !hasToTag && !accepted)) this.#keeper.over(callId);
+    const isTaken = status >= 200 && status < 300;
+    if (method === "BYE" || (method === "INVITE" && !hasToTag && !isTaken)) this.#keeper.over(callId);
   }
 }
 

@@ -27,3 +27,6 @@ export function refusalOf(final: Final): Refusal {
   const status = final.status === 503 ? 500 : final.status;
   return { status, reason: final.reason, section: "RFC 3261 §16.7 step 6" };
 }
+
+/** RFC 3326: a phone whose call was answered elsewhere shows no missed call. */
+export const COMPLETED_ELSEWHERE = ['Reason: SIP;cause=200;text="Call completed elsewhere"'];

@@ -19,10 +19,9 @@ import type { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { AskPort, BranchTimers } from "./branch.ts";
 import { Branch } from "./branch.ts";
+import type { CallObserver } from "./call-observer.ts";
 import type { AnswerRules, ContextHost, ContextLife } from "./context-host.ts";
 import type { Directory, SearchRules, TrunkHop, Trunks } from "./directory.ts";
-import type { FlowKeeper } from "./flow-keeper.ts";
-import { KeptBranches } from "./flow-keeper.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { LateForks } from "./late-forks.ts";
@@ -50,7 +49,8 @@ export interface ProxyOptions {
   readonly editor: ResponseEditor;
   readonly directory: Directory;
   readonly trunks: Trunks;
-  readonly keeper: FlowKeeper;
+  /** Told in this order. */
+  readonly observers: readonly CallObserver[];
   readonly askPort: AskPort;
   readonly deadTargets: DeadTargets;
   /** Answers a request with a refusal. */
@@ -69,7 +69,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   rules: ProxyRules;
   readonly #options: ProxyOptions;
   readonly #sender: Sender;
-  readonly #kept: KeptBranches;
+  readonly #observers: readonly CallObserver[];
   readonly #lateForks = new LateForks();
   readonly #contextsEnded: Counter;
   readonly #contextsBegun: Counter;
@@ -78,7 +78,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   constructor(options: ProxyOptions) {
     this.#options = options;
     this.#sender = options.sender;
-    this.#kept = new KeptBranches(options.keeper);
+    this.#observers = options.observers;
     this.rules = options.rules;
     const m = options.metrics;
     this.#contextsBegun = m.counter(
@@ -99,15 +99,20 @@ export class StatefulProxy implements ContextHost<Admitted> {
   forward(transaction: ServerTransaction, admitted: Admitted): void {
     const search = this.#searchFor(admitted);
     const first = search === null ? directRound(admitted.routing.uri) : search.first();
-    if ("status" in first) return this.#options.refuse(transaction, first);
+    if ("status" in first) return this.#turnAway(transaction, admitted, first);
     const breadth = breadthOf(admitted.request);
-    if (breadth < 1) return this.#options.refuse(transaction, TOO_BROAD);
+    if (breadth < 1) return this.#turnAway(transaction, admitted, TOO_BROAD);
     if (admitted.request.method === "INVITE") this.#trying(transaction, admitted);
     const now = this.#options.layer.wheel.now();
     const context = new ResponseContext(this, transaction, admitted, search, breadth, now);
     this.#contextsBegun.inc();
-    this.#kept.begun(admitted);
+    for (const observer of this.#observers) observer.begun(admitted, null);
     context.begin(first);
+  }
+
+  #turnAway(transaction: ServerTransaction, admitted: Admitted, refusal: Refusal): void {
+    for (const observer of this.#observers) observer.begun(admitted, refusal);
+    this.#options.refuse(transaction, refusal);
   }
 
   /** Null: a Route, the flow it names, or the dialog it belongs to, says where it goes. */
@@ -181,7 +186,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   branchEnded(branch: Branch, final: Final, forwarding: Admitted | null): void {
-    this.#kept.ended(branch, forwarding);
+    if (forwarding !== null) for (const observer of this.#observers) observer.ended(branch, forwarding);
     const { flow, target } = branch;
     if (flow !== null && target.binding === null) this.#remember(flow, final);
   }
@@ -201,7 +206,8 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   branchAccepted(branch: Branch, response: SipMessage, forwarding: Admitted | null): void {
-    this.#kept.accepted(branch, response, forwarding);
+    if (forwarding !== null)
+      for (const observer of this.#observers) observer.accepted(branch, response, forwarding);
     branch.target.hop?.accepted(branch.method === "INVITE" ? (response.callId ?? "") : "");
   }
 
@@ -224,9 +230,13 @@ export class StatefulProxy implements ContextHost<Admitted> {
   /** Where an ACK of a 2xx goes that was matched to its INVITE: through the chain, like any ACK. */
   onAck: ((ack: SipMessage, flow: Flow) => void) | null = null;
 
-  finished(forwarding: Admitted, accepted: boolean): void {
+  branchRang(branch: Branch, response: SipMessage, forwarding: Admitted): void {
+    for (const observer of this.#observers) observer.rang(branch, response, forwarding);
+  }
+
+  finished(forwarding: Admitted, status: number, reason: string): void {
     this.#contextsEnded.inc();
-    this.#kept.finished(forwarding, accepted);
+    for (const observer of this.#observers) observer.finished(forwarding, status, reason);
     if (forwarding.request.method === "BYE") this.#options.trunks.dialogEnded(forwarding.callId);
   }
 
@@ -243,7 +253,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
     let bytes = this.#sender.copy(admitted, target, hop, flow, id, breadth);
     const stream = streamInstead(transports, flow, bytes.length, rest);
     if (stream !== null) bytes = this.#sender.copy(admitted, target, hop, stream, id, breadth);
-    this.#kept.sent(target, stream ?? flow, admitted);
+    for (const observer of this.#observers) observer.sent(target, stream ?? flow, admitted);
     branch.send(bytes, admitted.request.method, id, stream ?? flow, rest);
   }
 }

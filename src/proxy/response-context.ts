@@ -13,7 +13,14 @@ import type { ContextHost } from "./context-host.ts";
 import { hasTried, isCalled, redirectedTargets, spareTargets } from "./follow-up.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
-import { CANCELLED, isSilence, NO_VIA_LEFT, refusalOf, TOO_MANY } from "./own-answers.ts";
+import {
+  CANCELLED,
+  COMPLETED_ELSEWHERE,
+  isSilence,
+  NO_VIA_LEFT,
+  refusalOf,
+  TOO_MANY,
+} from "./own-answers.ts";
 import type { Final } from "./responses.ts";
 import { bestOf, otherChallenges, outcomesOf } from "./responses.ts";
 import type { Round } from "./round.ts";
@@ -22,9 +29,6 @@ import type { SoughtRound } from "./steps.ts";
 import { isSought } from "./steps.ts";
 import type { Target } from "./targets.ts";
 import { contactTargets } from "./targets.ts";
-
-/** RFC 3326: a phone whose call was answered elsewhere shows no missed call. */
-const COMPLETED_ELSEWHERE = ['Reason: SIP;cause=200;text="Call completed elsewhere"'];
 
 export class ResponseContext<F extends Forwarding = Forwarding> implements ServerUser, BranchUser, Ringing {
   /** `wheel.now()` when it began. */
@@ -172,7 +176,10 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   passed(branch: Branch, response: SipMessage, first: boolean): void {
     if (first) this.#host.branchAccepted(branch, response, this.#forwarding);
     if (response.status >= 200) this.#accept(branch, response);
-    else if (!this.#transaction.answered && this.#mayBeHeard(branch, response)) this.#forward(response);
+    else if (!this.#transaction.answered && this.#mayBeHeard(branch, response)) {
+      if (this.#forwarding !== null) this.#host.branchRang(branch, response, this.#forwarding);
+      this.#forward(response);
+    }
   }
 
   /** Early media of several phones at once clips or mixes on many callers' phones (RFC 3960 §2). */
@@ -190,7 +197,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#accepted = true;
     const sent = this.#forward(response);
     if (!first) return;
-    if (sent) this.#finish();
+    if (sent) this.#finish(response.status, response.reason);
     else this.#answer(NO_VIA_LEFT);
     this.#cancelPending(COMPLETED_ELSEWHERE, branch);
   }
@@ -266,7 +273,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const real = finals.filter((final) => !isSilence(final, this.method));
     if (real.length === 0 && this.method !== "INVITE") {
       this.#transaction.abandon(); // RFC 4320 §4.2: no 408 to a non-INVITE, its sender's own timer tells it
-      this.#finish();
+      this.#finish(0, "No answer");
       return;
     }
     const best = bestOf(real.length > 0 ? real : finals, this.#host.answerRules.decline_ends_search);
@@ -280,23 +287,23 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     if (copy === null) this.#answer(NO_VIA_LEFT);
     else {
       this.#transaction.respond(sent, copy);
-      this.#finish();
+      this.#finish(sent, response.reason);
     }
   }
 
   #answer(refusal: Refusal): void {
     this.#host.answer(this.#transaction, refusal);
-    this.#finish();
+    this.#finish(refusal.status, refusal.reason);
   }
 
-  #finish(): void {
+  #finish(status: number, reason: string): void {
     if (this.#done) return;
     this.#done = true;
     this.#hush();
     const forwarding = this.#forwarding;
     this.#forwarding = null;
     this.#search = null;
-    if (forwarding !== null) this.#host.finished(forwarding, this.#accepted);
+    if (forwarding !== null) this.#host.finished(forwarding, status, reason);
   }
 
   #hush(): void {
