@@ -10,6 +10,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import type { ServerTransaction, ServerUser } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
 import type { ContextHost } from "./context-host.ts";
+import { EarlyMedia } from "./early-media.ts";
 import { hasTried, isCalled, redirectedTargets, spareTargets } from "./follow-up.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
@@ -45,8 +46,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   #ringUntil: number | null = null;
   /** Where the branches of this round begin. */
   #roundStart = 0;
-  /** The branch whose early media the caller gets. */
-  #early: Branch | null = null;
+  readonly #early = new EarlyMedia();
   #cancelled = false;
   /** A 6xx came that ends the search. */
   #declined = false;
@@ -176,18 +176,13 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   passed(branch: Branch, response: SipMessage, first: boolean): void {
     if (first) this.#host.branchAccepted(branch, response, this.#forwarding);
     if (response.status >= 200) this.#accept(branch, response);
-    else if (!this.#transaction.answered && this.#mayBeHeard(branch, response)) {
+    else if (
+      !this.#transaction.answered &&
+      this.#early.mayPass(branch, response, this.#host.answerRules.early_media)
+    ) {
       if (this.#forwarding !== null) this.#host.branchRang(branch, response, this.#forwarding);
       this.#forward(response);
     }
-  }
-
-  /** Early media of several phones at once clips or mixes on many callers' phones (RFC 3960 §2). */
-  #mayBeHeard(branch: Branch, response: SipMessage): boolean {
-    if (this.#host.answerRules.early_media === "all" || response.bodyEnd === response.bodyStart) return true;
-    if (response.find(H.Require) >= 0) return true; // reliable: without its PRACK the phone gives up (RFC 3262 §3)
-    if (this.#early === null || !this.#early.pending) this.#early = branch;
-    return this.#early === branch;
   }
 
   /** §16.7 step 5: every 2xx goes back at once, also when another final answer went before. */
