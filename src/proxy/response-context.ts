@@ -32,7 +32,6 @@ import type { Target } from "./targets.ts";
 import { contactTargets } from "./targets.ts";
 
 export class ResponseContext<F extends Forwarding = Forwarding> implements ServerUser, BranchUser, Ringing {
-  /** `wheel.now()` when it began. */
   readonly startedAt: number;
   readonly #host: ContextHost<F>;
   readonly #transaction: ServerTransaction;
