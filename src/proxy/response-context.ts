@@ -47,7 +47,6 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   #roundStart = 0;
   readonly #early = new EarlyMedia();
   #cancelled = false;
-  /** A 6xx came that ends the search. */
   #declined = false;
   /** A round for which no share of Max-Breadth is left until a branch that was given up is over. */
   #waiting: Round | null = null;
