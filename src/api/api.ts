@@ -9,8 +9,9 @@ import { accessBy, writeAccessBy } from "./access.ts";
 import { CHANGE_BYTES_MAX, CHANGE_TOO_LARGE, readBody } from "./body.ts";
 import type { ApiFailure } from "./failure.ts";
 import { failureResponse, jsonResponse } from "./failure.ts";
-import type { QuerySchema, Route } from "./routes.ts";
-import { isFailure, ROUTES } from "./routes.ts";
+import type { QuerySchema, Route } from "./route.ts";
+import { isFailure } from "./route.ts";
+import { ROUTES } from "./routes.ts";
 import { BODIES } from "./schemas.ts";
 import type { ApiSources } from "./sources.ts";
 

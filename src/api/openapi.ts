@@ -2,7 +2,7 @@
  * The OpenAPI 3.1 document, made from the routes and their schemas. Needs nothing that runs.
  */
 import { toJsonSchema, toJsonSchemaDefs } from "@valibot/to-json-schema";
-import type { Route } from "./routes.ts";
+import type { Route } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { BODIES, SCHEMAS } from "./schemas.ts";
 

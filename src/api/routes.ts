@@ -1,8 +1,7 @@
 /**
  * Every route in one literal list: what `createApi` serves and what `/openapi.json` describes.
  */
-import type * as v from "valibot";
-import type { Caller } from "./access.ts";
+import { callsView, callView, hangUp, recordsCsv, recordsView } from "./calls-view.ts";
 import { dnsView, flushDns } from "./dns-view.ts";
 import type { ApiFailure } from "./failure.ts";
 import { deleteForwarding, forwardsView, putForwarding, userForwarding } from "./forwarding.ts";
@@ -10,58 +9,15 @@ import { keepaliveView, switchKeepalive } from "./keepalive-view.ts";
 import { METRICS_TYPE, metricsText } from "./prometheus.ts";
 import { readiness } from "./readiness.ts";
 import { aorRegistrationsView, registrationsView } from "./registrations-view.ts";
-import type { Answer, BODIES, BodyName, SchemaName } from "./schemas.ts";
+import type { Route } from "./route.ts";
+import { change, json } from "./route.ts";
 import { LIMIT_DEFAULT, LimitQuery, PageQuery, RegistrationsQuery } from "./schemas.ts";
 import { shownText } from "./shown-text.ts";
-import type { ApiSources } from "./sources.ts";
 import { statusView } from "./status-view.ts";
 import { flowsView, peersView, transactionsView, usersView } from "./views.ts";
 
-export type QuerySchema = v.StrictObjectSchema<v.ObjectEntries, undefined>;
-
-export interface JsonReply {
-  readonly status: number;
-  readonly json: object;
-}
-export interface TextReply {
-  readonly text: string;
-  readonly type: string;
-}
-export type Reply = JsonReply | TextReply | ApiFailure;
-
-/** What a request asks, checked against the route's schemas. */
-export interface Asked {
-  readonly query: unknown;
-  /** The path parameter, decoded. */
-  readonly parameter: string;
-  readonly body: unknown;
-  readonly caller: Caller;
-}
-
-export interface Route {
-  /** All but `get` change something. */
-  readonly method: "get" | "put" | "delete";
-  /** In the manner of OpenAPI: a path parameter in braces. */
-  readonly path: string;
-  readonly summary: string;
-  /** What the path parameter means. */
-  readonly parameter?: string;
-  /** Null: whatever the query says is not looked at. */
-  readonly query: QuerySchema | null;
-  /** Null: it takes no body. */
-  readonly body: BodyName | null;
-  /** Every JSON answer by its status; a route without one answers with text. */
-  readonly answers: Readonly<Record<number, SchemaName>>;
-  /** Of a route that answers with text. */
-  readonly textType?: string;
-  /** The statuses of its own errors. */
-  readonly failures: readonly number[];
-  /** Answered to everybody, whatever the access rules say. */
-  readonly open: boolean;
-  reply(sources: ApiSources, asked: Asked): Reply | Promise<Reply>;
-}
-
 const USER_NAME = "The user's name";
+const CSV_TYPE = "text/csv; charset=utf-8; header=present";
 const TEXT_TYPE = "text/plain; charset=utf-8";
 
 export const ROUTES: readonly Route[] = [
@@ -165,6 +121,43 @@ export const ROUTES: readonly Route[] = [
     failures: [],
     reply: (sources, _parameter, _none, { address }) => flushDns(sources, LIMIT_DEFAULT, address),
   }),
+  json("/v1/calls", "Calls", {
+    summary: "Calls that are being set up or run",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => callsView(sources, limit),
+  }),
+  json("/v1/calls/{id}", "Call", {
+    summary: "One call that runs",
+    parameter: "The call's id",
+    failures: [404],
+    reply: (sources, _query, id) => callView(sources, id),
+  }),
+  change("delete", "/v1/calls/{id}", "Call", {
+    summary: "Ends a call: both sides get a BYE",
+    parameter: "The call's id",
+    body: null,
+    failures: [404, 409],
+    reply: (sources, id, _none, { address }) => hangUp(sources, id, address),
+  }),
+  json("/v1/records", "CallRecords", {
+    summary: "Calls that are over, the newest first",
+    query: PageQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT, cursor }) => recordsView(sources, limit, cursor) ?? BAD_CURSOR,
+  }),
+  {
+    method: "get",
+    body: null,
+    path: "/v1/records.csv",
+    summary: "The newest 10,000 of them as CSV (RFC 4180)",
+    query: null,
+    answers: {},
+    textType: CSV_TYPE,
+    failures: [],
+    open: false,
+    reply: (sources) => ({ text: recordsCsv(sources), type: CSV_TYPE }),
+  },
   json("/v1/keepalive", "Keepalive", {
     summary: "Flows that pings keep open",
     query: LimitQuery,
@@ -221,73 +214,3 @@ const BAD_CURSOR: ApiFailure = {
 function notRegistered(aor: string): ApiFailure {
   return { status: 404, error: "not_registered", message: `${shownText(aor)} has no registration` };
 }
-
-/** A route that answers 200 with the JSON of that name. */
-function json<N extends SchemaName, Q extends QuerySchema>(
-  path: string,
-  name: N,
-  route: {
-    readonly summary: string;
-    readonly parameter?: string;
-    readonly query?: Q;
-    readonly failures?: readonly number[];
-    reply(
-      sources: ApiSources,
-      query: v.InferOutput<Q>,
-      parameter: string,
-    ): Answer<N> | ApiFailure | Promise<Answer<N> | ApiFailure>;
-  },
-): Route {
-  return {
-    method: "get",
-    body: null,
-    path,
-    summary: route.summary,
-    ...(route.parameter === undefined ? {} : { parameter: route.parameter }),
-    query: route.query ?? null,
-    answers: { 200: name },
-    failures: route.failures ?? [],
-    open: false,
-    async reply(sources, { query, parameter }) {
-      const answer = await route.reply(sources, query as v.InferOutput<Q>, parameter);
-      return isFailure(answer) ? answer : { status: 200, json: answer };
-    },
-  };
-}
-
-/** A route that changes something and answers 200 with the JSON of that name. */
-function change<N extends SchemaName, B extends BodyName | null>(
-  method: "put" | "delete",
-  path: string,
-  name: N,
-  route: {
-    readonly summary: string;
-    readonly parameter?: string;
-    readonly body: B;
-    readonly failures: readonly number[];
-    reply(
-      sources: ApiSources,
-      parameter: string,
-      body: B extends BodyName ? v.InferOutput<(typeof BODIES)[B]> : null,
-      caller: Caller,
-    ): Answer<N> | ApiFailure;
-  },
-): Route {
-  return {
-    method,
-    path,
-    summary: route.summary,
-    ...(route.parameter === undefined ? {} : { parameter: route.parameter }),
-    query: null,
-    body: route.body,
-    answers: { 200: name },
-    failures: [...route.failures, 403],
-    open: false,
-    reply(sources, { parameter, body, caller }) {
-      const answer = route.reply(sources, parameter, body as never, caller);
-      return isFailure(answer) ? answer : { status: 200, json: answer };
-    },
-  };
-}
-
-export const isFailure = (answer: object): answer is ApiFailure => "error" in answer;

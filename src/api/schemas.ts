@@ -10,6 +10,7 @@ import {
   NO_ANSWER_AFTER_S_MIN,
 } from "../location/forwards.ts";
 import { amount, count, text, time, yes } from "./kinds.ts";
+import { Call, CallRecord, CallRecords, Calls } from "./schemas-calls.ts";
 import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
 import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
@@ -280,6 +281,10 @@ export const SCHEMAS = {
   Peers,
   KeptEndpoint,
   Keepalive,
+  Call,
+  Calls,
+  CallRecord,
+  CallRecords,
   User,
   Users,
   Forwarding,

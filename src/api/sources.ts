@@ -6,6 +6,8 @@ import type { Clock } from "../base/clock.ts";
 import type { LocalEndpoint } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { Call } from "../calls/call.ts";
+import type { StoredRecord } from "../calls/sqlite-records.ts";
 import type { DeadTarget } from "../dns/dead-targets.ts";
 import type { ResolverSnapshot } from "../dns/resolver.ts";
 import type { Binding } from "../location/binding.ts";
@@ -91,6 +93,17 @@ export interface KeepaliveSource {
   };
 }
 
+export interface CallsSource {
+  count(): number;
+  /** The oldest, at most `max`. */
+  some(max: number): readonly Call[];
+  byId(id: string): Call | null;
+  /** False: it is not up. */
+  hangUp(call: Call): boolean;
+  /** Those that are over, the newest first, with numbers below `before`. */
+  records(max: number, before: number): readonly StoredRecord[];
+}
+
 export interface ApiSources {
   readonly clock: Clock;
   readonly log: Log;
@@ -108,6 +121,7 @@ export interface ApiSources {
   transactions(max: number): TransactionsSnapshot;
   readonly dns: DnsSource;
   readonly keepalive: KeepaliveSource;
+  readonly calls: CallsSource;
   /** At most `max` of the peers. */
   peers(max: number): readonly PeerSnapshot[];
   /** How many connections there are. */

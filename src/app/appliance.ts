@@ -11,6 +11,7 @@ import type { Receiver } from "../base/flow.ts";
 import { hostPort } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import { Metrics } from "../base/metrics.ts";
+import { SqliteRecords } from "../calls/sqlite-records.ts";
 import { diffConfig, RESTART_KEYS } from "../config/diff.ts";
 import type { Config } from "../config/schema.ts";
 import { nodeFiles } from "../dns/node-files.ts";
@@ -55,6 +56,7 @@ export class Appliance {
   readonly store: SqliteStore;
   readonly users: SqliteUserStore;
   readonly forwards: SqliteForwardStore;
+  readonly records: SqliteRecords;
   readonly transports: NetTransports;
   readonly resolver: Resolver;
   readonly core: Core;
@@ -82,6 +84,7 @@ export class Appliance {
     this.users.setConfigUsers(configUsers(config));
     this.forwards = new SqliteForwardStore(file, { clock, log, forwards_max: FORWARDS_MAX });
     this.#keptFlows = new SqliteKeptFlows(file, { clock, log, metrics });
+    this.records = new SqliteRecords(file, { clock, log, metrics }, config.records);
     const receiver: Receiver = {
       message: (bytes, flow) => this.core.receiver.message(bytes, flow),
       broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
@@ -102,6 +105,7 @@ export class Appliance {
       forwards: this.forwards,
       resolver: this.resolver,
       keptState: this.#keptFlows,
+      record: (record) => this.records.add(record),
       tokenKey: secretKey(dataDir, "dialog", dice),
       config,
     });
@@ -147,6 +151,7 @@ export class Appliance {
     this.config = next;
     this.users.setConfigUsers(configUsers(next));
     if (changed.some((path) => path.startsWith("dns"))) this.resolver.configure(resolverOptions(next.dns));
+    this.records.rules = next.records;
     this.core.configure(next);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
     const late = this.#restartNeeded();
@@ -239,6 +244,7 @@ export class Appliance {
     this.resolver.close();
     this.transports.close();
     this.#keptFlows.flush();
+    this.records.flush();
     this.store.close();
   }
 }

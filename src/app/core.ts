@@ -10,6 +10,7 @@ import type { Flow, LocalEndpoint, Receiver, Transports } from "../base/flow.ts"
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { Networks } from "../base/networks.ts";
+import type { CallRecord } from "../calls/call-record.ts";
 import type { Config } from "../config/schema.ts";
 import { DeadTargets } from "../dns/dead-targets.ts";
 import { Locator } from "../dns/locator.ts";
@@ -30,24 +31,22 @@ import type { KeptState } from "../nat/kept-flow.ts";
 import { RouteTokens } from "../nat/route-token.ts";
 import { Prober } from "../peers/prober.ts";
 import { KeptFlows } from "../proxy/flow-keeper.ts";
-import { OwnRoutes } from "../proxy/own-routes.ts";
-import { StatefulProxy } from "../proxy/proxy.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
-import { Sender } from "../proxy/sender.ts";
-import { StatelessProxy } from "../proxy/stateless.ts";
 import { isSosUrn } from "../proxy/validate.ts";
 import { Registrar } from "../registrar/registrar.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import { Answers } from "./answers.ts";
+import { CallWatch } from "./call-watch.ts";
 import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
+import { makeForwarding } from "./forwarding.ts";
 import { Intake } from "./intake.ts";
 import { probePlace, sendProbe } from "./probes.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
-import { locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
+import { callRules, locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
 import { AppTrunks } from "./trunks.ts";
 
 export interface CoreParts {
@@ -62,6 +61,8 @@ export interface CoreParts {
   readonly resolver: NameService;
   /** What keep-alive knows of calls and subscriptions from before a restart. */
   readonly keptState: KeptState;
+  /** Where the record of a call goes that is over. */
+  readonly record: (record: CallRecord) => void;
   /** 32 secret bytes for dialog tokens, the same after a restart. */
   readonly tokenKey: Uint8Array;
   readonly config: Config;
@@ -78,6 +79,7 @@ export class Core implements TransactionUser {
   readonly trunks: AppTrunks;
   readonly keepalive: Keepalive;
   readonly keeper: AppFlowKeeper;
+  readonly calls: CallWatch;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
@@ -127,7 +129,6 @@ export class Core implements TransactionUser {
       config,
     );
     const tokens = new RouteTokens(parts.tokenKey);
-    const editor = new OwnRoutes(tokens, transports);
     const flowTokens = new FlowTokens(parts.tokenKey);
     const { keptState: state } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
@@ -140,30 +141,23 @@ export class Core implements TransactionUser {
       { clock, dice, metrics, names: parts.resolver, dead: this.deadTargets },
       locatorRules(this.#config, this.#endpoints),
     );
-    const sender = new Sender({
-      transports,
-      locator: this.locator,
-      tokens,
-      edits,
-      isTrusted: (address) => this.#rooms.trusted.has(address),
-      isLost: (flowId) => this.keeper.isLost(flowId),
-    });
-    const proxy = new StatefulProxy({
-      dice,
-      metrics,
-      trunks: this.trunks,
-      observers: [new KeptFlows(this.keeper)],
-      askPort: (address, port, refused) => transports.askPort(address, port, refused),
-      deadTargets: this.deadTargets,
-      transports,
-      layer: this.layer,
-      sender,
-      domains,
-      store,
-      edits,
-      editor,
+    this.calls = new CallWatch(
+      {
+        ...{ clock, dice, log, metrics, domains, layer: this.layer, record: parts.record },
+        onHungUp: (callId) => {
+          this.keeper.over(callId);
+          this.trunks.dialogEnded(callId);
+        },
+      },
+      config,
+    );
+    const { proxy, stateless } = makeForwarding({
+      ...{ dice, metrics, transports, layer: this.layer, domains, store, edits, tokens, answers },
+      ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       directory: this.#directory,
-      refuse: (transaction, refusal) => answers.refuse(transaction, refusal),
+      keeper: this.keeper,
+      observers: [new KeptFlows(this.keeper), this.calls],
+      isTrusted: (address) => this.#rooms.trusted.has(address),
       rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
@@ -172,7 +166,7 @@ export class Core implements TransactionUser {
       authenticator,
       domains: this.domains,
       proxy,
-      stateless: new StatelessProxy({ metrics, transports, domains, store, tokens, edits, editor, sender }),
+      stateless,
       registrar: new Registrar({
         clock,
         metrics,
@@ -223,6 +217,7 @@ export class Core implements TransactionUser {
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
+    this.calls.table.rules = callRules(config);
     this.trunks.configure(config);
     this.#prober.configure();
     registrar.limits = registrarLimits(config);
@@ -260,6 +255,7 @@ export class Core implements TransactionUser {
   close(): void {
     this.#prober.stop();
     this.keepalive.close();
+    this.calls.table.close();
     this.deadTargets.stop();
     this.layer.close();
   }

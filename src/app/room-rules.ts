@@ -2,6 +2,7 @@
  * The configuration in the words of each room: milliseconds in place of seconds, defaults that follow others.
  */
 import type { LocalEndpoint } from "../base/flow.ts";
+import type { CallRules } from "../calls/call-table.ts";
 import type { Config } from "../config/schema.ts";
 import type { LocatorOptions } from "../dns/locator.ts";
 import { locatorOptions } from "../dns/resolver-options.ts";
@@ -44,4 +45,8 @@ export function locatorRules({ dns }: Config, endpoints: readonly LocalEndpoint[
     dns,
     endpoints.map(({ transport }) => transport),
   );
+}
+
+export function callRules({ calls, records }: Config): CallRules {
+  return { calls_max: records.calls_max, max_duration_ms: calls.max_duration_s * 1000 };
 }

@@ -44,6 +44,13 @@ export function apiSources(appliance: Appliance): ApiSources {
       deadTargets: () => core.deadTargets.snapshot(),
       flush: () => appliance.resolver.flush(),
     },
+    calls: {
+      count: () => core.calls.table.size,
+      some: (max) => core.calls.table.some(max),
+      byId: (id) => core.calls.table.byId(id),
+      hangUp: (call) => core.calls.hangUp(call, "Ended over the API"),
+      records: (max, before) => appliance.records.newest(max, before),
+    },
     keepalive: {
       enabled: () => core.keepalive.enabled,
       setEnabled: (enabled) => core.keepalive.setEnabled(enabled),

@@ -157,6 +157,7 @@ export class AppTrunks implements ProxyTrunks {
 
 /** One copy to a peer: counts its call once, and tells the book what came of it. */
 class CountedHop implements TrunkHop {
+  readonly peer: string;
   readonly uri: SipUri;
   readonly route: string | null;
   readonly identity: readonly string[];
@@ -172,6 +173,7 @@ class CountedHop implements TrunkHop {
     identity: readonly string[],
     runs: (callId: string) => void,
   ) {
+    this.peer = at.peer.name;
     this.uri = uri;
     this.route = route;
     this.identity = identity;

@@ -111,6 +111,13 @@ export const calls = section(
       }),
       5,
     ),
+    max_duration_s: v.optional(
+      integer(0, 604_800, "seconds, 0 for any time", {
+        does: "How long a call may last; then both sides get a BYE.",
+        without: "0: a call whose phones have vanished stays in the list, and on the carrier's bill",
+      }),
+      43_200,
+    ),
     late_forking: v.optional(
       truth({
         does: "A phone that registers while its user is being called rings too.",
@@ -244,6 +251,40 @@ export const emergency = section(
         without: "a wider list lets strangers ring the emergency services through this line",
       }),
       ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1"],
+    ),
+  },
+);
+
+export const records = section(
+  { does: "What is kept of calls: /v1/calls shows those that run, /v1/records those that are over." },
+  {
+    enabled: v.optional(
+      truth({
+        does: "Whether a record of each call attempt is kept.",
+        without: "nobody can tell later who called whom",
+      }),
+      true,
+    ),
+    rows_max: v.optional(
+      integer(1, 1_000_000, "records", {
+        does: "How many are kept; the oldest go first. A record takes some 500 bytes.",
+        without: "a small flash fills up",
+      }),
+      10_000,
+    ),
+    days: v.optional(
+      integer(1, 3650, "days", {
+        does: "How long they are kept.",
+        without: "who called whom is personal data: keep it no longer than you need it",
+      }),
+      30,
+    ),
+    calls_max: v.optional(
+      integer(1, 1_000_000, "calls", {
+        does: "Calls that are followed at once; one more is let through, and neither shown nor recorded.",
+        without: "each takes some 2 KB of memory",
+      }),
+      20_000,
     ),
   },
 );

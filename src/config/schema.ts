@@ -4,7 +4,7 @@
  */
 import * as v from "valibot";
 import { isHost } from "./hosts.ts";
-import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
+import { calledDomain, calls, emergency, group, records } from "./keys-calls.ts";
 import { dns } from "./keys-dns.ts";
 import { device, keepalive, nat } from "./keys-nat.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
@@ -81,6 +81,7 @@ export const ConfigSchema = v.strictObject({
   keepalive: v.optional(keepalive, {}),
   device: v.optional(device, []),
   calls: v.optional(calls, {}),
+  records: v.optional(records, {}),
   called_domain: v.optional(calledDomain, []),
   group: v.optional(group, []),
   emergency: v.optional(emergency, {}),

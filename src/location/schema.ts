@@ -73,6 +73,27 @@ export const keptFlows = sqliteTable(
   (table) => [primaryKey({ columns: [table.condition, table.key, table.flow_id] })],
 );
 
+export const callRecords = sqliteTable("call_records", {
+  seq: integer().primaryKey(),
+  id: text().notNull(),
+  call_id: text().notNull(),
+  started_ms: integer().notNull(),
+  rang_ms: integer(),
+  answered_ms: integer(),
+  ended_ms: integer().notNull(),
+  from_uri: text().notNull(),
+  to_uri: text().notNull(),
+  asked_uri: text().notNull(),
+  user: text(),
+  source: text().notNull(),
+  target: text().notNull(),
+  peer: text(),
+  legs: integer().notNull(),
+  status: integer().notNull(),
+  reason: text().notNull(),
+  ended_by: text().notNull(),
+});
+
 export const meta = sqliteTable("meta", {
   name: text().primaryKey().notNull(),
   value: blob({ mode: "buffer" }).notNull(),

@@ -2,7 +2,7 @@
  * The UDP flows that are kept open for calls and subscriptions, so that they stay open over a restart. Written
  * behind, once a second at most: losing the last second costs a few pings, and a disk that fails costs no call.
  */
-import { and, eq, getTableColumns, lte, sql } from "drizzle-orm";
+import { and, desc, eq, getTableColumns, lte, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Alarm, Clock } from "../base/clock.ts";
@@ -131,7 +131,7 @@ function statements(orm: BunSQLiteDatabase) {
   const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
   const { condition, key, flow_id, until_ms } = keptFlows;
   return {
-    all: orm.select().from(keptFlows).orderBy(until_ms).limit(sql.placeholder("count")).prepare(),
+    all: orm.select().from(keptFlows).orderBy(desc(until_ms)).limit(sql.placeholder("count")).prepare(),
     put: orm
       .insert(keptFlows)
       .values(values as never)

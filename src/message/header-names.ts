@@ -38,6 +38,7 @@ export const H = {
   PAssertedIdentity: 31,
   PPreferredIdentity: 32,
   RemotePartyId: 33,
+  SessionExpires: 34,
 } as const;
 
 export type HeaderId = (typeof H)[keyof typeof H];
@@ -74,6 +75,7 @@ const NAMES: readonly (readonly [HeaderId, ...string[]])[] = [
   [H.PAssertedIdentity, "P-Asserted-Identity"],
   [H.PPreferredIdentity, "P-Preferred-Identity"],
   [H.RemotePartyId, "Remote-Party-ID"],
+  [H.SessionExpires, "Session-Expires", "x"],
   [H.Event, "Event", "o"],
   [H.Subject, "Subject", "s"],
 ];

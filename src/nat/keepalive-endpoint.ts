@@ -31,6 +31,8 @@ export class KeptEndpoint {
   /** What its phone registered; null: nobody registered over it. */
   uri: string | null = null;
   cseq = 0;
+  /** CSeq of the newest ping that was answered. */
+  answered_cseq = 0;
   sent = 0;
   answered = 0;
   missed = 0;
@@ -39,7 +41,7 @@ export class KeptEndpoint {
   /** `clock.now()` of the ping that waits for its answer; null: none does. */
   waiting_since: number | null = null;
   lost = false;
-  /** `condition key` → Unix time of its end. */
+  /** `condition key` → `clock.now()` of its end: the wall clock may jump under a call. */
   readonly #until = new Map<string, number>();
 
   constructor(flow: KeptFlow, number: number, token: string) {
@@ -49,10 +51,10 @@ export class KeptEndpoint {
   }
 
   /** False: there are too many already. */
-  add(condition: KeepaliveCondition, key: string, until_ms: number): boolean {
+  add(condition: KeepaliveCondition, key: string, ends_at: number): boolean {
     const name = nameOf(condition, key);
     if (!this.#until.has(name) && this.#until.size >= CONDITIONS_MAX) return false;
-    this.#until.set(name, until_ms);
+    this.#until.set(name, ends_at);
     return true;
   }
 
@@ -60,11 +62,11 @@ export class KeptEndpoint {
     this.#until.delete(nameOf(condition, key));
   }
 
-  /** Forgets what has ended by this Unix time; says what that was. */
-  expire(wall_ms: number): readonly string[] {
+  /** Forgets what has ended by now; says what that was, as `condition key`. */
+  expire(now: number): readonly string[] {
     let ended: string[] | null = null;
-    for (const [name, until_ms] of this.#until) {
-      if (until_ms > wall_ms) continue;
+    for (const [name, ends_at] of this.#until) {
+      if (ends_at > now) continue;
       this.#until.delete(name);
       ended ??= [];
       ended.push(name);
@@ -86,16 +88,19 @@ export class KeptEndpoint {
     return false;
   }
 
-  /** An answer to the ping that waits, or a late one. */
-  answer(now: number): void {
+  /** The answer to the ping of that CSeq, in time or late; false: a newer one was answered before, or this one. */
+  answer(cseq: number, now: number): boolean {
+    if (cseq <= this.answered_cseq) return false;
+    this.answered_cseq = cseq;
     this.answered++;
     this.missed = 0;
-    if (this.waiting_since === null) return;
+    if (this.waiting_since === null || cseq !== this.cseq) return true;
     const latency_ms = now - this.waiting_since;
     this.waiting_since = null;
     this.latency_ms = latency_ms;
     this.smoothed_ms =
       this.smoothed_ms === null ? latency_ms : this.smoothed_ms + SMOOTHING * (latency_ms - this.smoothed_ms);
+    return true;
   }
 
   /** The keys of its reasons of one kind. */

@@ -15,6 +15,7 @@ export class KeepaliveMetrics {
   readonly answered: Counter;
   readonly missed: Counter;
   readonly lost: Counter;
+  readonly unsent: Counter;
   readonly forged: Counter;
   readonly refused: Counter;
   readonly #sent: Readonly<Record<PingMethod, Counter>>;
@@ -27,6 +28,7 @@ export class KeepaliveMetrics {
     this.#sent = { options: sent("options"), notify: sent("notify"), zero_bytes: sent("zero_bytes") };
     this.answered = counter("pings_answered", "Answers to pings, of any status");
     this.missed = counter("pings_missed", "Pings without an answer before the next one");
+    this.unsent = counter("pings_unsent", "Pings that could not be sent: no socket, no route, a full queue");
     this.lost = counter("flows_lost", "Flows taken out of use because they do not answer pings");
     this.forged = counter("pings_forged", "Answers to pings that were not sent there");
     this.refused = counter("keepalive_refused", "Flows or reasons not kept because there are too many");

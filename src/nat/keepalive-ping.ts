@@ -11,6 +11,8 @@ export type PingMethod = "options" | "notify" | "zero_bytes";
 /** Four zero bytes; on streams they would break the framing, so a CRLF ping goes there. */
 const ZERO_BYTES = Buffer.alloc(4);
 const CRLF_PING = Buffer.from("\r\n\r\n");
+/** A longer Contact is not repeated in each ping: the address does as well. */
+const URI_CHARS_MAX = 256;
 const BRANCH = "z9hG4bKka";
 const VIA_TRANSPORT = { udp: "UDP", tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" } as const;
 
@@ -31,7 +33,7 @@ export function pingBytes(
   if (method === "zero_bytes") return flow.reliable ? CRLF_PING : ZERO_BYTES;
   const name = method === "notify" ? "NOTIFY" : "OPTIONS";
   const us = sentByFor(flow.local, flow.remoteAddress);
-  const uri = endpoint.uri ?? uriOf(flow);
+  const uri = contactOf(endpoint) ?? uriOf(flow);
   const { number, token } = endpoint;
   endpoint.cseq++;
   const extra = extra_headers.length === 0 ? "" : `${extra_headers.join("\r\n")}\r\n`;
@@ -46,6 +48,13 @@ export function pingBytes(
       `CSeq: ${endpoint.cseq} ${name}\r\n${event}${extra}Content-Length: 0\r\n\r\n`,
     "latin1",
   );
+}
+
+/** Headers have no place in a Request-URI (RFC 3261 §19.1.1). */
+function contactOf({ uri }: KeptEndpoint): string | null {
+  if (uri === null || uri.length > URI_CHARS_MAX) return null;
+  const headers = uri.indexOf("?");
+  return headers < 0 ? uri : uri.slice(0, headers);
 }
 
 function uriOf({ remoteAddress, remotePort, transport }: Flow): string {

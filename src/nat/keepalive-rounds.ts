@@ -6,6 +6,8 @@ import type { Alarm, Clock } from "../base/clock.ts";
 
 /** A round has so many ticks. */
 const TICKS = 100;
+/** A round that is later than this many ticks stays late: nobody is sent a round's pings at once. */
+const LATE_TICKS_MAX = 4;
 
 export class Rounds<T> {
   interval_ms: number;
@@ -64,10 +66,11 @@ export class Rounds<T> {
     this.#armNext();
   }
 
-  /** Counted from when it was due: being late once delays nothing after it. A long sleep is not made up for. */
+  /** Counted from when it was due: being a little late delays nothing after it. A long sleep is not made up for. */
   #armNext(): void {
     const now = this.#clock.now();
-    this.#due = Math.max(this.#due + this.interval_ms / TICKS, now - this.interval_ms);
+    const tick_ms = this.interval_ms / TICKS;
+    this.#due = Math.max(this.#due + tick_ms, now - LATE_TICKS_MAX * tick_ms);
     this.#alarm = this.#clock.after(Math.max(0, this.#due - now), () => this.#run());
   }
 

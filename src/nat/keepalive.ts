@@ -65,7 +65,7 @@ export class Keepalive implements FlowObserver {
     this.#metrics = new KeepaliveMetrics(parts.metrics, () => this.counts());
     for (const { condition, key, until_ms, flow } of parts.state.load())
       this.#add(flow, condition, key, until_ms, null);
-    if (rules.enabled) this.#rounds.start();
+    this.#rounds.start();
   }
 
   get enabled(): boolean {
@@ -74,9 +74,8 @@ export class Keepalive implements FlowObserver {
 
   /** Until the next `configure` that says otherwise. */
   setEnabled(enabled: boolean): void {
-    this.#enabled = enabled;
-    if (enabled) return this.#rounds.start();
-    this.#rounds.stop();
+    this.#enabled = enabled; // rounds go on: reasons end while there are no pings, too
+    if (enabled) return;
     for (const endpoint of this.#endpoints.values()) endpoint.waiting_since = null;
   }
 
@@ -133,13 +132,13 @@ export class Keepalive implements FlowObserver {
     if (ping === null) return false;
     const endpoint = this.#numbers.get(ping.number);
     const { token, cseq, flow: kept } = endpoint ?? NOBODY;
-    if (endpoint === undefined || token !== ping.token || cseq < ping.cseq || !isFrom(kept, flow)) {
+    if (endpoint === undefined || token !== ping.token || !(ping.cseq <= cseq) || !isFrom(kept, flow)) {
       this.#metrics.forged.inc();
       return true;
     }
     if (response.status < 200) return true;
+    if (!endpoint.answer(ping.cseq, this.#parts.clock.now())) return true;
     this.#metrics.answered.inc();
-    endpoint.answer(this.#parts.clock.now());
     if (endpoint.lost) this.#back(endpoint);
     return true;
   }
@@ -189,7 +188,8 @@ export class Keepalive implements FlowObserver {
   ): boolean {
     const endpoint = this.#endpoints.get(flow.id) ?? this.#make(flow);
     if (endpoint === null) return false;
-    if (!endpoint.add(condition, key, until_ms)) {
+    const { clock } = this.#parts;
+    if (!endpoint.add(condition, key, clock.now() + until_ms - clock.wall())) {
       this.#metrics.refused.inc();
       return false;
     }
@@ -221,9 +221,16 @@ export class Keepalive implements FlowObserver {
 
   #end(endpoint: KeptEndpoint, condition: KeepaliveCondition, key: string): void {
     endpoint.remove(condition, key);
-    this.#unname(`${condition} ${key}`, endpoint.flow.id);
-    if (isRemembered(endpoint.flow, condition)) this.#parts.state.drop(condition, key, endpoint.flow.id);
+    this.#ended(endpoint.flow, `${condition} ${key}`);
     if (endpoint.idle) this.#forget(endpoint);
+  }
+
+  /** Of a reason that the endpoint has forgotten, `condition key`. */
+  #ended(flow: KeptFlow, name: string): void {
+    this.#unname(name, flow.id);
+    const space = name.indexOf(" ");
+    const condition = name.slice(0, space) as KeepaliveCondition;
+    if (isRemembered(flow, condition)) this.#parts.state.drop(condition, name.slice(space + 1), flow.id);
   }
 
   #unname(name: string, flow_id: string): void {
@@ -242,20 +249,22 @@ export class Keepalive implements FlowObserver {
   }
 
   #visit(endpoint: KeptEndpoint): void {
-    for (const name of endpoint.expire(this.#parts.clock.wall())) this.#unname(name, endpoint.flow.id);
+    for (const name of endpoint.expire(this.#parts.clock.now())) this.#ended(endpoint.flow, name);
     if (endpoint.idle) this.#forget(endpoint);
-    else this.#ping(endpoint);
+    else if (this.#enabled) this.#ping(endpoint);
   }
 
   #ping(endpoint: KeptEndpoint): void {
     if (endpoint.waiting_since !== null) this.#missed(endpoint);
+    endpoint.waiting_since = null;
     const flow = this.#flowOf(endpoint.flow);
-    if (flow === null) return;
-    const bytes = pingBytes(endpoint, flow, this.#rules);
-    endpoint.waiting_since = this.#rules.method === "zero_bytes" ? null : this.#parts.clock.now();
+    if (flow === null || !flow.send(pingBytes(endpoint, flow, this.#rules))) {
+      this.#metrics.unsent.inc(); // our own trouble tells nothing of the phone
+      return;
+    }
+    if (this.#rules.method !== "zero_bytes") endpoint.waiting_since = this.#parts.clock.now();
     endpoint.sent++;
     this.#metrics.sent(this.#rules.method);
-    flow.send(bytes);
   }
 
   #flowOf({ id, transport, local_address, local_port, remote_address, remote_port }: KeptFlow): Flow | null {

@@ -20,6 +20,6 @@ export interface CallObserver {
   accepted(branch: Branch, response: SipMessage, admitted: Admitted): void;
   /** A branch is over without one. */
   ended(branch: Branch, admitted: Admitted): void;
-  /** The request has its final answer of this status; 0: it gets none. `reason`: why, in words. */
-  finished(admitted: Admitted, status: number, reason: string): void;
+  /** The request has its final answer of this status; 0: it gets none. `reason`: why; `own`: we said so, nobody else. */
+  finished(admitted: Admitted, status: number, reason: string, own: boolean): void;
 }

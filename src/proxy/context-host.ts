@@ -61,6 +61,6 @@ export interface ContextHost<F extends Forwarding> {
   ack(ack: SipMessage, flow: Flow): void;
   /** A provisional answer of a branch goes back. */
   branchRang(branch: Branch, response: SipMessage, forwarding: F): void;
-  /** The request has its final answer of this status, for this reason in words; 0: it ended without one. */
-  finished(forwarding: F, status: number, reason: string): void;
+  /** The request has its final answer of this status, ours or another's (`own`); 0: it ended without one. */
+  finished(forwarding: F, status: number, reason: string, own: boolean): void;
 }

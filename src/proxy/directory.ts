@@ -61,6 +61,8 @@ export interface Caller {
  * place of it, then exactly one of the others once no other place is tried, for a 2xx `accepted`.
  */
 export interface TrunkHop {
+  /** The peer's name. */
+  readonly peer: string;
   /** The Request-URI. */
   readonly uri: SipUri;
   /** The Route that takes it there, a whole name-addr; null: none is needed. */

@@ -234,9 +234,9 @@ export class StatefulProxy implements ContextHost<Admitted> {
     for (const observer of this.#observers) observer.rang(branch, response, forwarding);
   }
 
-  finished(forwarding: Admitted, status: number, reason: string): void {
+  finished(forwarding: Admitted, status: number, reason: string, own: boolean): void {
     this.#contextsEnded.inc();
-    for (const observer of this.#observers) observer.finished(forwarding, status, reason);
+    for (const observer of this.#observers) observer.finished(forwarding, status, reason, own);
     if (forwarding.request.method === "BYE") this.#options.trunks.dialogEnded(forwarding.callId);
   }
 

@@ -266,7 +266,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const real = finals.filter((final) => !isSilence(final, this.method));
     if (real.length === 0 && this.method !== "INVITE") {
       this.#transaction.abandon(); // RFC 4320 §4.2: no 408 to a non-INVITE, its sender's own timer tells it
-      this.#finish(0, "No answer");
+      this.#finish(0, "No answer", true);
       return;
     }
     const best = bestOf(real.length > 0 ? real : finals, this.#host.answerRules.decline_ends_search);
@@ -286,17 +286,17 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
 
   #answer(refusal: Refusal): void {
     this.#host.answer(this.#transaction, refusal);
-    this.#finish(refusal.status, refusal.reason);
+    this.#finish(refusal.status, refusal.reason, true);
   }
 
-  #finish(status: number, reason: string): void {
+  #finish(status: number, reason: string, own = false): void {
     if (this.#done) return;
     this.#done = true;
     this.#hush();
     const forwarding = this.#forwarding;
     this.#forwarding = null;
     this.#search = null;
-    if (forwarding !== null) this.#host.finished(forwarding, status, reason);
+    if (forwarding !== null) this.#host.finished(forwarding, status, reason, own);
   }
 
   #hush(): void {

@@ -36,7 +36,8 @@ function reasonableSyntax(request: SipMessage): Refusal | null {
     return { status: 513, reason: "Too many header lines", section: "RFC 3261 §21.5.7" };
   let seen = 0;
   for (let line = 0; line < request.count; line++) {
-    const bit = (1 << request.idOf(line)) & ONCE;
+    const id = request.idOf(line);
+    const bit = id < 32 ? (1 << id) & ONCE : 0; // a shift counts modulo 32
     if ((seen & bit) !== 0) return malformed("a header field twice");
     seen |= bit;
   }

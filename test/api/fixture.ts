@@ -11,6 +11,8 @@ import type {
 import type { Fields, Log } from "../../src/base/log.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
+import type { Call } from "../../src/calls/call.ts";
+import type { StoredRecord } from "../../src/calls/sqlite-records.ts";
 import type { DeadTarget } from "../../src/dns/dead-targets.ts";
 import type { RecordSnapshot, ResolverSnapshot } from "../../src/dns/resolver.ts";
 import type { Binding } from "../../src/location/binding.ts";
@@ -127,6 +129,16 @@ export class FakeSources implements ApiSources {
     }),
     deadTargets: () => this.dead,
     flush: () => this.answers.splice(0).length,
+  };
+  running_calls: Call[] = [];
+  hung_up: string[] = [];
+  past: StoredRecord[] = [];
+  readonly calls = {
+    count: () => this.running_calls.length,
+    some: (max: number) => this.running_calls.slice(0, max),
+    byId: (id: string) => this.running_calls.find((call) => call.id === id) ?? null,
+    hangUp: (call: Call) => call.state === "up" && this.hung_up.push(call.id) > 0,
+    records: (max: number, before: number) => this.past.filter(({ seq }) => seq < before).slice(0, max),
   };
   pings = true;
   kept: KeptEndpointSnapshot[] = [];

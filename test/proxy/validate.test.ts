@@ -28,6 +28,10 @@ describe("RFC 3261 §16.3 step 1 reasonable syntax", () => {
     ["Max-Forwards", "Max-Forwards: 5"],
     ["compact From", "f: <sip:mallory@example.test>;tag=2"],
   ];
+  test("Session-Expires and Remote-Party-ID beside the mandatory ones: passed on", () => {
+    for (const header of ["Session-Expires: 1800", "x: 90", "Remote-Party-ID: <sip:a@b.test>"])
+      expect(outcome("INVITE", { headers: [header] })).not.toBe(400);
+  });
   for (const [name, header] of twice)
     test(`${name} twice: 400`, () => expect(outcome("INVITE", { headers: [header] })).toBe(400));
 

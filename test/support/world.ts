@@ -7,6 +7,7 @@ import { ha1 } from "../../src/auth/digest.ts";
 import type { Flow, LocalEndpoint, TransportName } from "../../src/base/flow.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
+import type { CallRecord } from "../../src/calls/call-record.ts";
 import { parseConfig } from "../../src/config/load.ts";
 import type { Config } from "../../src/config/schema.ts";
 import { MemoryForwardStore } from "../../src/location/memory-forwards.ts";
@@ -54,6 +55,8 @@ export class World {
   readonly users: UserStore;
   readonly forwards = new MemoryForwardStore();
   readonly store: MemoryStore;
+  /** Of calls that are over. */
+  readonly records: CallRecord[] = [];
   readonly core: Core;
   readonly #accounts = new Map<string, User>();
 
@@ -84,6 +87,7 @@ export class World {
       forwards: this.forwards,
       resolver: promisedNames(options.resolver ?? NO_NAMES),
       keptState: NO_STATE,
+      record: (record) => void this.records.push(record),
       tokenKey: this.dice.bytes(32),
       config,
     });

@@ -1,0 +1,145 @@
+/** `/v1/calls` and `/v1/records`: calls that run, and those that are over. */
+import type { Call } from "../calls/call.ts";
+import { recordOf } from "../calls/call-record.ts";
+import type { StoredRecord } from "../calls/sqlite-records.ts";
+import { Scanner } from "../message/scan.ts";
+import type { ApiFailure } from "./failure.ts";
+import { cursorOf, placeOf } from "./paging.ts";
+import type { Answer } from "./schemas.ts";
+import { shownText } from "./shown-text.ts";
+import type { ApiSources } from "./sources.ts";
+import { rfc3339 } from "./time.ts";
+
+export function callsView({ calls, clock }: ApiSources, limit: number): Answer<"Calls"> {
+  const scanner = new Scanner();
+  const now = clock.wall();
+  return {
+    calls_total: calls.count(),
+    calls: calls.some(limit).map((call) => shownCall(call, now, scanner)),
+  };
+}
+
+export function callView({ calls, clock }: ApiSources, id: string): Answer<"Call"> | ApiFailure {
+  const call = calls.byId(id);
+  return call === null ? noSuchCall(id) : shownCall(call, clock.wall(), new Scanner());
+}
+
+/** Ends a call: both sides get a BYE. `from`: who asks, for the log. */
+export function hangUp(sources: ApiSources, id: string, from: string | null): Answer<"Call"> | ApiFailure {
+  const call = sources.calls.byId(id);
+  if (call === null) return noSuchCall(id);
+  sources.log.info("call-to-end", { call: id, from });
+  if (!sources.calls.hangUp(call)) return { status: 409, error: "not_up", message: "The call is not up" };
+  return shownCall(call, sources.clock.wall(), new Scanner());
+}
+
+/** Null when the cursor is none of ours. */
+export function recordsView(
+  { calls }: ApiSources,
+  limit: number,
+  cursor: string | undefined,
+): Answer<"CallRecords"> | null {
+  const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : Number(placeOf(cursor) ?? Number.NaN);
+  if (!Number.isSafeInteger(before)) return null;
+  const rows = calls.records(limit + 1, before);
+  const shown = rows.slice(0, limit);
+  const last = rows.length > limit ? shown.at(-1) : undefined;
+  return {
+    records: shown.map(shownRecord),
+    next_cursor: last === undefined ? null : cursorOf(String(last.seq)),
+  };
+}
+
+const CSV_ROWS_MAX = 10_000;
+const CSV_COLUMNS = [
+  "id",
+  "started_at",
+  "rang_at",
+  "answered_at",
+  "ended_at",
+  "duration_s",
+  "from",
+  "to",
+  "asked",
+  "user",
+  "source",
+  "target",
+  "peer",
+  "legs",
+  "status",
+  "reason",
+  "ended_by",
+  "call_id",
+] as const;
+
+/** The newest records as CSV (RFC 4180), with a header line. */
+export function recordsCsv({ calls }: ApiSources): string {
+  const lines = calls.records(CSV_ROWS_MAX, Number.MAX_SAFE_INTEGER).map((record) => {
+    const shown = shownRecord(record);
+    return CSV_COLUMNS.map((column) => csvField(shown[column])).join(",");
+  });
+  return [CSV_COLUMNS.join(","), ...lines, ""].join("\r\n");
+}
+
+/** A field that a spreadsheet would take for a formula gets an apostrophe: its text came from outside. */
+function csvField(value: string | number | null): string {
+  if (value === null) return "";
+  if (typeof value === "number") return String(value);
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
+  const at = { at_ms: now, status: 0, reason: "", by: "us" } as const;
+  const { from, to, call_id } = recordOf(call, at, scanner);
+  const { answered_ms, expires_ms, facts, state } = call;
+  return {
+    id: call.id,
+    call_id: shownText(call_id),
+    from: shownText(from),
+    to: shownText(to),
+    user: facts.user === null ? null : shownText(facts.user),
+    source: facts.source.id,
+    target: shownText(call.target),
+    peer: call.peer,
+    legs: call.legs,
+    started_at: rfc3339(facts.started_ms),
+    rang_at: moment(call.rang_ms),
+    answered_at: moment(answered_ms),
+    state,
+    duration_s: answered_ms === null ? null : seconds(now - answered_ms),
+    session_expires_in_s: expires_ms === null ? null : seconds(expires_ms - now),
+  };
+}
+
+function shownRecord(record: StoredRecord): Answer<"CallRecord"> {
+  const { answered_ms, ended_ms, rang_ms, started_ms } = record;
+  return {
+    id: record.id,
+    call_id: shownText(record.call_id),
+    from: shownText(record.from),
+    to: shownText(record.to),
+    asked: shownText(record.asked),
+    user: record.user === null ? null : shownText(record.user),
+    source: record.source,
+    target: shownText(record.target),
+    peer: record.peer,
+    legs: record.legs,
+    started_at: rfc3339(started_ms),
+    rang_at: moment(rang_ms),
+    answered_at: moment(answered_ms),
+    ended_at: rfc3339(ended_ms),
+    duration_s: answered_ms === null ? null : seconds(ended_ms - answered_ms),
+    status: record.status,
+    reason: shownText(record.reason),
+    ended_by: record.ended_by,
+  };
+}
+
+const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000));
+
+const moment = (ms: number | null): string | null => (ms === null ? null : rfc3339(ms));
+
+function noSuchCall(id: string): ApiFailure {
+  return { status: 404, error: "no_such_call", message: `${shownText(id)} is no call that runs` };
+}

@@ -1,0 +1,48 @@
+/** The shapes of `/v1/calls` and `/v1/records`. */
+import * as v from "valibot";
+import { count, text, time } from "./kinds.ts";
+
+const between = {
+  id: text("Names the call here"),
+  call_id: text("Its Call-ID"),
+  from: text("The URI in From"),
+  to: text("The URI in To"),
+  user: v.nullable(text("The account that the caller proved; null: none was asked for")),
+  source: text("The flow its INVITE came on"),
+  target: text("The last URI that was tried, in the end the one that answered"),
+  peer: v.nullable(text("The peer it went to")),
+  legs: count("Copies that left"),
+  started_at: time("When its INVITE came"),
+  rang_at: v.nullable(time("When the first phone rang")),
+  answered_at: v.nullable(time("When it was answered")),
+};
+
+export const Call = v.object({
+  ...between,
+  state: v.picklist(["trying", "ringing", "up", "ending"]),
+  duration_s: v.nullable(count("Since it was answered")),
+  session_expires_in_s: v.nullable(count("Until it is over without a refresh (RFC 4028)")),
+});
+
+export const Calls = v.object({
+  calls_total: count("Calls that are being set up or run"),
+  calls: v.pipe(v.array(Call), v.description("The oldest, at most ?limit=")),
+});
+
+export const CallRecord = v.object({
+  ...between,
+  asked: text("The Request-URI it came with"),
+  ended_at: time("When it was over"),
+  duration_s: v.nullable(count("From the answer to the end; null: it was not answered")),
+  status: count("The final answer; 0: there was none"),
+  reason: text("Its words, or why it ended"),
+  ended_by: v.picklist(["caller", "callee", "us", "nobody"]),
+});
+
+export const CallRecords = v.object({
+  records: v.pipe(v.array(CallRecord), v.description("The newest first")),
+  next_cursor: v.pipe(
+    v.nullable(v.string()),
+    v.description("Ask with ?cursor= for what follows; null: this was the last page"),
+  ),
+});

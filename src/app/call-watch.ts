@@ -1,0 +1,183 @@
+/**
+ * The calls that pass the proxy, followed from their INVITE to their end, and ended from here when somebody wants it.
+ */
+import type { Clock } from "../base/clock.ts";
+import type { Dice } from "../base/dice.ts";
+import type { Flow } from "../base/flow.ts";
+import type { Log } from "../base/log.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { Call } from "../calls/call.ts";
+import type { CallRecord } from "../calls/call-record.ts";
+import { recordOf } from "../calls/call-record.ts";
+import { CallTable } from "../calls/call-table.ts";
+import { byesOf } from "../calls/hang-up.ts";
+import type { Config } from "../config/schema.ts";
+import type { Domains } from "../location/domains.ts";
+import { H } from "../message/header-names.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
+import { Scanner } from "../message/scan.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import type { Branch } from "../proxy/branch.ts";
+import type { CallObserver } from "../proxy/call-observer.ts";
+import type { Admitted } from "../proxy/sender.ts";
+import type { Target } from "../proxy/targets.ts";
+import type { ClientUser } from "../transaction/client-transaction.ts";
+import type { TransactionLayer } from "../transaction/layer.ts";
+import { callRules } from "./room-rules.ts";
+
+export interface CallWatchParts {
+  readonly clock: Clock;
+  readonly dice: Dice;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly layer: TransactionLayer;
+  readonly domains: Domains;
+  /** Where records of ended calls go. */
+  readonly record: (record: CallRecord) => void;
+  /** Told that a call was ended from here, so that nothing is kept for it. */
+  readonly onHungUp: (call_id: string) => void;
+}
+
+export class CallWatch implements CallObserver {
+  readonly table: CallTable;
+  readonly #parts: CallWatchParts;
+  /** Of its own: the messages of a call are read while others are under way. */
+  readonly #scanner = new Scanner();
+
+  constructor(parts: CallWatchParts, config: Config) {
+    this.#parts = parts;
+    const { clock, dice, metrics } = parts;
+    this.table = new CallTable(
+      {
+        clock,
+        dice,
+        metrics,
+        onEnd: (call, end) => parts.record(recordOf(call, end, this.#scanner)),
+        onOverdue: (call) =>
+          this.hangUp(call, "The call has lasted as long as it may (calls.max_duration_s)"),
+      },
+      callRules(config),
+    );
+  }
+
+  begun(admitted: Admitted, refusal: Refusal | null): void {
+    const { request, callId, source, caller } = admitted;
+    const cseq = request.cseq instanceof ParseError ? 0 : request.cseq.number;
+    if (request.hasToTag) return this.#inside(request, callId, cseq);
+    if (request.method !== "INVITE") return;
+    const { bytes, start, bodyEnd, fromTag } = request;
+    const facts = { call_id: callId, from_tag: fromTag ?? "", source, user: caller.user };
+    this.table.begin({ ...facts, invite: bytes.subarray(start, bodyEnd) }, cseq);
+    if (refusal === null) return;
+    const call = this.#newCallOf(admitted);
+    if (call !== null) this.table.end(call, "us", refusal.status, refusal.reason);
+  }
+
+  sent({ uri, hop }: Target, _flow: Flow, admitted: Admitted): void {
+    const call = this.#newCallOf(admitted);
+    if (call === null || call.answered_ms !== null) return;
+    call.legs++;
+    call.target = uri.text;
+    call.peer = hop === null ? null : hop.peer;
+  }
+
+  rang(_branch: Branch, response: SipMessage, admitted: Admitted): void {
+    const call = response.status > 100 ? this.#newCallOf(admitted) : null;
+    if (call !== null) this.table.rang(call);
+  }
+
+  accepted({ flow, target }: Branch, response: SipMessage, admitted: Admitted): void {
+    const { method, hasToTag } = admitted.request;
+    if (method !== "INVITE" && method !== "UPDATE") return;
+    const call = this.#callOf(admitted);
+    if (call === null) return;
+    const session_s = sessionSeconds(response);
+    if (hasToTag) return this.table.refreshed(call, session_s);
+    const { bytes, start, bodyEnd } = response;
+    if (call.answered_ms === null) call.target = target.uri.text;
+    this.table.answered(call, response.toTag, bytes.subarray(start, bodyEnd), flow, session_s);
+  }
+
+  ended(): void {} // what the caller hears counts
+
+  finished(admitted: Admitted, status: number, reason: string, own: boolean): void {
+    const { request } = admitted;
+    const isTaken = status >= 200 && status < 300;
+    if (request.method === "INVITE" && !request.hasToTag && !isTaken) {
+      const call = this.#newCallOf(admitted);
+      const by = status === 487 ? "caller" : own ? "us" : "callee";
+      if (call !== null && call.answered_ms === null) this.table.end(call, by, status, reason);
+    } else if (request.method === "BYE" && status !== 401 && status !== 407) {
+      const call = this.#callOf(admitted);
+      if (call === null) return;
+      const by = call.facts.from_tag === request.fromTag ? "caller" : "callee";
+      this.table.end(call, by, 200, request.text(H.Reason) ?? "");
+    }
+  }
+
+  /** Sends BYE to both sides. False: it was not answered yet, or is being ended already. */
+  hangUp(call: Call, reason: string): boolean {
+    if (call.state !== "up") return false;
+    const { clock, dice, domains, layer, log } = this.#parts;
+    call.state = "ending";
+    call.ending_ms = clock.wall();
+    log.info("call-hung-up", { call: call.id, call_id: call.facts.call_id, reason });
+    const isOurs = ({ host, port }: { host: string; port: number | null }): boolean =>
+      domains.isOurEndpoint(host, port);
+    const byes = byesOf(call, this.#scanner, isOurs, () => dice.token(), reason);
+    let open = byes.length;
+    const done = (): void => {
+      open--;
+      if (open <= 0) this.table.end(call, "us", 200, reason);
+    };
+    for (const bye of byes) {
+      if (bye === null) done();
+      else layer.send(bye.bytes, "BYE", bye.branch, bye.flow, untilFinal(done));
+    }
+    this.#parts.onHungUp(call.facts.call_id);
+    return true;
+  }
+
+  /** Numbers that the two sides use, for BYEs of ours. */
+  #inside(request: SipMessage, callId: string, cseq: number): void {
+    const call = this.table.find(callId, request.fromTag, request.toTag);
+    if (call === null) return;
+    if (call.facts.from_tag === request.fromTag) call.caller_cseq = Math.max(call.caller_cseq, cseq);
+    else call.callee_cseq = Math.max(call.callee_cseq, cseq);
+  }
+
+  #newCallOf({ request, callId }: Admitted): Call | null {
+    if (request.method !== "INVITE" || request.hasToTag) return null;
+    return this.table.find(callId, request.fromTag, null);
+  }
+
+  #callOf({ request, callId }: Admitted): Call | null {
+    return this.table.find(callId, request.fromTag, request.toTag);
+  }
+}
+
+/** The least a session timer can say (RFC 4028 §4). */
+const SESSION_S_MIN = 90;
+
+/** Session-Expires of a 2xx, delta-seconds before its parameters; null: there is none, or it is none. */
+function sessionSeconds(response: SipMessage): number | null {
+  const text = response.text(H.SessionExpires);
+  const seconds = text === null ? null : /^\s*(\d{1,10})\s*(?:;|$)/.exec(text)?.[1];
+  return seconds === null || seconds === undefined ? null : Math.max(SESSION_S_MIN, Number(seconds));
+}
+
+function untilFinal(done: () => void): ClientUser {
+  let isOver = false;
+  const once = (): void => {
+    if (!isOver) done();
+    isOver = true;
+  };
+  return {
+    answered(_transaction, response: SipMessage) {
+      if (response.status >= 200) once();
+    },
+    timedOut: once,
+    transportFailed: once,
+  };
+}

@@ -1,0 +1,59 @@
+/**
+ * The proxy's parts, wired.
+ */
+import type { Dice } from "../base/dice.ts";
+import type { Transports } from "../base/flow.ts";
+import type { Metrics } from "../base/metrics.ts";
+import type { DeadTargets } from "../dns/dead-targets.ts";
+import type { Locator } from "../dns/locator.ts";
+import type { Domains } from "../location/domains.ts";
+import type { LocationStore } from "../location/store.ts";
+import type { Edits } from "../message/edits.ts";
+import type { RouteTokens } from "../nat/route-token.ts";
+import type { CallObserver } from "../proxy/call-observer.ts";
+import type { Directory, Trunks } from "../proxy/directory.ts";
+import type { FlowKeeper } from "../proxy/flow-keeper.ts";
+import { OwnRoutes } from "../proxy/own-routes.ts";
+import type { ProxyRules } from "../proxy/proxy.ts";
+import { StatefulProxy } from "../proxy/proxy.ts";
+import { Sender } from "../proxy/sender.ts";
+import { StatelessProxy } from "../proxy/stateless.ts";
+import type { TransactionLayer } from "../transaction/layer.ts";
+import type { Answers } from "./answers.ts";
+
+export interface ForwardingParts {
+  readonly dice: Dice;
+  readonly metrics: Metrics;
+  readonly transports: Transports;
+  readonly layer: TransactionLayer;
+  readonly domains: Domains;
+  readonly store: LocationStore;
+  readonly edits: Edits;
+  readonly tokens: RouteTokens;
+  readonly answers: Answers;
+  readonly trunks: Trunks;
+  readonly deadTargets: DeadTargets;
+  readonly locator: Locator;
+  readonly directory: Directory;
+  readonly keeper: FlowKeeper;
+  readonly observers: readonly CallObserver[];
+  readonly isTrusted: (address: string) => boolean;
+  readonly rules: ProxyRules;
+}
+
+export function makeForwarding(parts: ForwardingParts): {
+  readonly proxy: StatefulProxy;
+  readonly stateless: StatelessProxy;
+} {
+  const { transports, tokens, keeper, answers } = parts;
+  const editor = new OwnRoutes(tokens, transports);
+  const sender = new Sender({ ...parts, isLost: (flowId) => keeper.isLost(flowId) });
+  const proxy = new StatefulProxy({
+    ...parts,
+    sender,
+    editor,
+    askPort: (address, port, refused) => transports.askPort(address, port, refused),
+    refuse: (transaction, refusal) => answers.refuse(transaction, refusal),
+  });
+  return { proxy, stateless: new StatelessProxy({ ...parts, sender, editor }) };
+}

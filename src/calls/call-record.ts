@@ -1,0 +1,76 @@
+/**
+ * What stays of a call attempt: one record, made when it is over.
+ */
+import { H } from "../message/header-names.ts";
+import { parseNameAddr } from "../message/name-addr.ts";
+import { ParseError } from "../message/parse-error.ts";
+import type { Scanner } from "../message/scan.ts";
+import type { Call, EndedBy } from "./call.ts";
+
+/** Times are Unix milliseconds; text is as it came, cut to `TEXT_CHARS_MAX`. */
+export interface CallRecord {
+  readonly id: string;
+  readonly call_id: string;
+  readonly started_ms: number;
+  readonly rang_ms: number | null;
+  readonly answered_ms: number | null;
+  readonly ended_ms: number;
+  /** The URIs of From and To, and the Request-URI. */
+  readonly from: string;
+  readonly to: string;
+  readonly asked: string;
+  /** The account the caller proved; null: none. */
+  readonly user: string | null;
+  /** Where the INVITE came from: `Flow.id`. */
+  readonly source: string;
+  /** The last URI that was tried; "" when there was none. */
+  readonly target: string;
+  readonly peer: string | null;
+  readonly legs: number;
+  /** The final answer; 0: there was none. */
+  readonly status: number;
+  readonly reason: string;
+  readonly ended_by: EndedBy;
+}
+
+/** The longest text of a record. */
+export const TEXT_CHARS_MAX = 300;
+
+/** How a call ended. */
+export interface CallEnd {
+  readonly at_ms: number;
+  readonly status: number;
+  readonly reason: string;
+  readonly by: EndedBy;
+}
+
+export function recordOf(call: Call, { at_ms, status, reason, by }: CallEnd, scanner: Scanner): CallRecord {
+  const { facts } = call;
+  const invite = scanner.scan(facts.invite);
+  return {
+    id: call.id,
+    call_id: cut(facts.call_id),
+    started_ms: facts.started_ms,
+    rang_ms: call.rang_ms,
+    answered_ms: call.answered_ms,
+    ended_ms: Math.max(at_ms, facts.started_ms),
+    from: uriOf(invite?.text(H.From) ?? ""),
+    to: uriOf(invite?.text(H.To) ?? ""),
+    asked: cut(invite?.uriText ?? ""),
+    user: facts.user,
+    source: facts.source.id,
+    target: cut(call.target),
+    peer: call.peer,
+    legs: call.legs,
+    status,
+    reason: cut(reason),
+    ended_by: by,
+  };
+}
+
+function uriOf(value: string): string {
+  const address = parseNameAddr(value);
+  return cut(address instanceof ParseError ? value : address.uri.text);
+}
+
+const cut = (text: string): string => text.slice(0, TEXT_CHARS_MAX);

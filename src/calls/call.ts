@@ -1,0 +1,58 @@
+/**
+ * One call that passes through: when it began, rang, was answered and ended, between whom, and the messages that set
+ * it up, from which everything else is read when somebody asks.
+ */
+import type { Flow } from "../base/flow.ts";
+
+/** What a call can be: being set up, ringing, running, or being ended by us. */
+export type CallState = "trying" | "ringing" | "up" | "ending";
+
+/** Who ended it: one of the two, we ourselves, or nobody did and its time was over. */
+export type EndedBy = "caller" | "callee" | "us" | "nobody";
+
+/** What is known when a call begins. Times are Unix milliseconds. */
+export interface CallFacts {
+  readonly call_id: string;
+  /** The caller's tag. */
+  readonly from_tag: string;
+  /** The INVITE as it came: never changed. */
+  readonly invite: Buffer;
+  /** The account the caller proved; null: none. */
+  readonly user: string | null;
+  /** The flow the INVITE came on. */
+  readonly source: Flow;
+  readonly started_ms: number;
+}
+
+export class Call {
+  /** Names it in the API; no part of any message. */
+  readonly id: string;
+  readonly facts: CallFacts;
+  state: CallState = "trying";
+  /** The target that was tried last, and in the end the one that answered: a URI. */
+  target = "";
+  /** The peer it went to; null: none of the config. */
+  peer: string | null = null;
+  /** Copies that left. */
+  legs = 0;
+  rang_ms: number | null = null;
+  answered_ms: number | null = null;
+  /** The callee's tag, once it answered. */
+  to_tag: string | null = null;
+  /** The 2xx, as it came. */
+  answer: Buffer | null = null;
+  /** The flow to whoever answered. */
+  callee: Flow | null = null;
+  /** The highest CSeq that each side has used in the dialog. */
+  caller_cseq = 0;
+  callee_cseq = 0;
+  /** Unix milliseconds at which it is over unless it is refreshed (RFC 4028); null: it has no session timer. */
+  expires_ms: number | null = null;
+  /** When we sent its BYEs; null: we did not. */
+  ending_ms: number | null = null;
+
+  constructor(id: string, facts: CallFacts) {
+    this.id = id;
+    this.facts = facts;
+  }
+}
