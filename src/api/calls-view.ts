@@ -2,6 +2,8 @@
 import type { Call } from "../calls/call.ts";
 import { recordOf } from "../calls/call-record.ts";
 import type { StoredRecord } from "../calls/sqlite-records.ts";
+import { parseNameAddr } from "../message/name-addr.ts";
+import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
 import type { ApiFailure } from "./failure.ts";
 import { cursorOf, placeOf } from "./paging.ts";
@@ -96,8 +98,8 @@ function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
   return {
     id: call.id,
     call_id: shownText(call_id),
-    from: shownText(from),
-    to: shownText(to),
+    from: shownText(uriIn(from)),
+    to: shownText(uriIn(to)),
     user: facts.user === null ? null : shownText(facts.user),
     source: facts.source.id,
     target: shownText(call.target),
@@ -117,8 +119,8 @@ function shownRecord(record: StoredRecord): Answer<"CallRecord"> {
   return {
     id: record.id,
     call_id: shownText(record.call_id),
-    from: shownText(record.from),
-    to: shownText(record.to),
+    from: shownText(uriIn(record.from)),
+    to: shownText(uriIn(record.to)),
     asked: shownText(record.asked),
     user: record.user === null ? null : shownText(record.user),
     source: record.source,
@@ -134,6 +136,12 @@ function shownRecord(record: StoredRecord): Answer<"CallRecord"> {
     reason: shownText(record.reason),
     ended_by: record.ended_by,
   };
+}
+
+/** The URI of a From or To; what cannot be read is shown as it came. */
+function uriIn(value: string): string {
+  const address = parseNameAddr(value);
+  return address instanceof ParseError ? value : address.uri.text;
 }
 
 const seconds = (ms: number): number => Math.max(0, Math.round(ms / 1000));

@@ -42,18 +42,22 @@ export interface CallWatchParts {
 export class CallWatch implements CallObserver {
   readonly table: CallTable;
   readonly #parts: CallWatchParts;
+  #isRecorded: boolean;
   /** Of its own: the messages of a call are read while others are under way. */
   readonly #scanner = new Scanner();
 
   constructor(parts: CallWatchParts, config: Config) {
     this.#parts = parts;
+    this.#isRecorded = config.records.enabled;
     const { clock, dice, metrics } = parts;
     this.table = new CallTable(
       {
         clock,
         dice,
         metrics,
-        onEnd: (call, end) => parts.record(recordOf(call, end, this.#scanner)),
+        onEnd: (call, end) => {
+          if (this.#isRecorded) parts.record(recordOf(call, end, this.#scanner));
+        },
         onOverdue: (call) =>
           this.hangUp(call, "The call has lasted as long as it may (calls.max_duration_s)"),
       },
@@ -61,14 +65,19 @@ export class CallWatch implements CallObserver {
     );
   }
 
+  configure(config: Config): void {
+    this.#isRecorded = config.records.enabled;
+    this.table.rules = callRules(config);
+  }
+
   begun(admitted: Admitted, refusal: Refusal | null): void {
     const { request, callId, source, caller } = admitted;
     const cseq = request.cseq instanceof ParseError ? 0 : request.cseq.number;
     if (request.hasToTag) return this.#inside(request, callId, cseq);
     if (request.method !== "INVITE") return;
-    const { bytes, start, bodyEnd, fromTag } = request;
+    const { bytes: invite, fromTag } = request; // whole: a part of it would cost an ArrayBuffer of its own
     const facts = { call_id: callId, from_tag: fromTag ?? "", source, user: caller.user };
-    this.table.begin({ ...facts, invite: bytes.subarray(start, bodyEnd) }, cseq);
+    this.table.begin({ ...facts, invite }, cseq);
     if (refusal === null) return;
     const call = this.#newCallOf(admitted);
     if (call !== null) this.table.end(call, "us", refusal.status, refusal.reason);
@@ -94,9 +103,8 @@ export class CallWatch implements CallObserver {
     if (call === null) return;
     const session_s = sessionSeconds(response);
     if (hasToTag) return this.table.refreshed(call, session_s);
-    const { bytes, start, bodyEnd } = response;
     if (call.answered_ms === null) call.target = target.uri.text;
-    this.table.answered(call, response.toTag, bytes.subarray(start, bodyEnd), flow, session_s);
+    this.table.answered(call, response.toTag, response.bytes, flow, session_s);
   }
 
   ended(): void {} // what the caller hears counts

@@ -46,7 +46,7 @@ import { Intake } from "./intake.ts";
 import { probePlace, sendProbe } from "./probes.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
-import { callRules, locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
+import { locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
 import { AppTrunks } from "./trunks.ts";
 
 export interface CoreParts {
@@ -217,7 +217,7 @@ export class Core implements TransactionUser {
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
-    this.calls.table.rules = callRules(config);
+    this.calls.configure(config);
     this.trunks.configure(config);
     this.#prober.configure();
     registrar.limits = registrarLimits(config);

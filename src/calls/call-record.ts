@@ -2,8 +2,6 @@
  * What stays of a call attempt: one record, made when it is over.
  */
 import { H } from "../message/header-names.ts";
-import { parseNameAddr } from "../message/name-addr.ts";
-import { ParseError } from "../message/parse-error.ts";
 import type { Scanner } from "../message/scan.ts";
 import type { Call, EndedBy } from "./call.ts";
 
@@ -15,7 +13,7 @@ export interface CallRecord {
   readonly rang_ms: number | null;
   readonly answered_ms: number | null;
   readonly ended_ms: number;
-  /** The URIs of From and To, and the Request-URI. */
+  /** From and To as they came, without the tag; the Request-URI. */
   readonly from: string;
   readonly to: string;
   readonly asked: string;
@@ -54,8 +52,8 @@ export function recordOf(call: Call, { at_ms, status, reason, by }: CallEnd, sca
     rang_ms: call.rang_ms,
     answered_ms: call.answered_ms,
     ended_ms: Math.max(at_ms, facts.started_ms),
-    from: uriOf(invite?.text(H.From) ?? ""),
-    to: uriOf(invite?.text(H.To) ?? ""),
+    from: addressIn(invite?.text(H.From) ?? ""),
+    to: addressIn(invite?.text(H.To) ?? ""),
     asked: cut(invite?.uriText ?? ""),
     user: facts.user,
     source: facts.source.id,
@@ -68,9 +66,10 @@ export function recordOf(call: Call, { at_ms, status, reason, by }: CallEnd, sca
   };
 }
 
-function uriOf(value: string): string {
-  const address = parseNameAddr(value);
-  return cut(address instanceof ParseError ? value : address.uri.text);
+/** A value of From or To without its parameters: read further when somebody asks. */
+function addressIn(value: string): string {
+  const end = value.indexOf(">");
+  return cut(end < 0 ? (value.split(";", 1)[0] ?? "") : value.slice(0, end + 1));
 }
 
 const cut = (text: string): string => text.slice(0, TEXT_CHARS_MAX);

@@ -2,14 +2,13 @@
  * Call records in SQLite: written behind, once a second at most, so that calls cost the disk one commit; the oldest go
  * when there are too many or they are too old, for flash is small. A disk that fails costs records, and no call.
  */
-import { desc, getTableColumns, lt, lte, sql } from "drizzle-orm";
+import { desc, lt, lte, sql } from "drizzle-orm";
 import type { BunSQLiteDatabase } from "drizzle-orm/bun-sqlite";
 import type { Alarm, Clock } from "../base/clock.ts";
 import type { Log } from "../base/log.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import { callRecords } from "../location/schema.ts";
 import type { SqliteFile } from "../location/sqlite-file.ts";
-import type { EndedBy } from "./call.ts";
 import type { CallRecord } from "./call-record.ts";
 
 export interface RecordRules {
@@ -28,8 +27,8 @@ export interface StoredRecord extends CallRecord {
 const WAITING_MAX = 10_000;
 const WRITE_MS = 1000;
 const DAY_MS = 24 * 3600 * 1000;
-
-type Row = typeof callRecords.$inferSelect;
+/** Old rows are looked for after so many new ones: until then there are that many too many at most. */
+const TRIM_AFTER = 1000;
 
 export class SqliteRecords {
   rules: RecordRules;
@@ -40,6 +39,8 @@ export class SqliteRecords {
   readonly #lost: Counter;
   readonly #statements: () => ReturnType<typeof statements>;
   #waiting: CallRecord[] = [];
+  /** Rows written since the last look for old ones; a start begins with one. */
+  #untrimmed = TRIM_AFTER;
   #alarm: Alarm | null = null;
 
   constructor(
@@ -73,7 +74,11 @@ export class SqliteRecords {
   newest(max: number, before: number = Number.MAX_SAFE_INTEGER): readonly StoredRecord[] {
     this.flush();
     try {
-      return this.#statements().newest.all({ before, max }).map(storedRecord);
+      const limit = Math.min(max, this.rules.rows_max);
+      return this.#statements()
+        .newest.all({ before, limit })
+        .filter(({ ended_ms }) => ended_ms >= this.#oldest_ms())
+        .map(({ seq, record }) => ({ ...(JSON.parse(record) as CallRecord), seq }));
     } catch (error) {
       this.#log.warn("call-records-not-read", { ...this.#file.failure(error) });
       return [];
@@ -89,10 +94,10 @@ export class SqliteRecords {
     this.#waiting = [];
     try {
       this.#file.transaction(() => {
-        const { add, removeOld, removeMany } = this.#statements();
-        for (const record of records) add.run(rowOf(record));
-        removeMany.run({ rows: this.rules.rows_max });
-        removeOld.run({ before: this.#clock.wall() - this.rules.days * DAY_MS });
+        const { add } = this.#statements();
+        for (const record of records) add.run({ ended_ms: record.ended_ms, record: JSON.stringify(record) });
+        this.#untrimmed += records.length;
+        if (this.#untrimmed >= TRIM_AFTER) this.#trim();
       });
       this.#written.inc(records.length);
     } catch (error) {
@@ -100,31 +105,30 @@ export class SqliteRecords {
       this.#log.warn("call-records-lost", { ...this.#file.failure(error), records: records.length });
     }
   }
-}
 
-function rowOf({ from, to, asked, ...record }: CallRecord): Omit<Row, "seq"> {
-  return { ...record, from_uri: from, to_uri: to, asked_uri: asked };
-}
+  #trim(): void {
+    const { removeOld, removeMany } = this.#statements();
+    removeMany.run({ rows: this.rules.rows_max });
+    removeOld.run({ before: this.#oldest_ms() });
+    this.#untrimmed = 0;
+  }
 
-function storedRecord({ from_uri: from, to_uri: to, asked_uri: asked, ended_by, ...row }: Row): StoredRecord {
-  return { ...row, from, to, asked, ended_by: ended_by as EndedBy };
+  #oldest_ms(): number {
+    return this.#clock.wall() - this.rules.days * DAY_MS;
+  }
 }
 
 function statements(orm: BunSQLiteDatabase) {
   const { seq, ended_ms } = callRecords;
-  const names = Object.keys(getTableColumns(callRecords)).filter((name) => name !== "seq");
-  const values = Object.fromEntries(names.map((name) => [name, sql.placeholder(name)]));
+  const values = { ended_ms: sql.placeholder("ended_ms"), record: sql.placeholder("record") };
   return {
-    add: orm
-      .insert(callRecords)
-      .values(values as never)
-      .prepare(),
+    add: orm.insert(callRecords).values(values).prepare(),
     newest: orm
       .select()
       .from(callRecords)
       .where(lt(seq, sql.placeholder("before")))
       .orderBy(desc(seq))
-      .limit(sql.placeholder("max"))
+      .limit(sql.placeholder("limit"))
       .prepare(),
     removeMany: orm
       .delete(callRecords)

@@ -75,23 +75,9 @@ export const keptFlows = sqliteTable(
 
 export const callRecords = sqliteTable("call_records", {
   seq: integer().primaryKey(),
-  id: text().notNull(),
-  call_id: text().notNull(),
-  started_ms: integer().notNull(),
-  rang_ms: integer(),
-  answered_ms: integer(),
   ended_ms: integer().notNull(),
-  from_uri: text().notNull(),
-  to_uri: text().notNull(),
-  asked_uri: text().notNull(),
-  user: text(),
-  source: text().notNull(),
-  target: text().notNull(),
-  peer: text(),
-  legs: integer().notNull(),
-  status: integer().notNull(),
-  reason: text().notNull(),
-  ended_by: text().notNull(),
+  /** A `CallRecord` as JSON. */
+  record: text().notNull(),
 });
 
 export const meta = sqliteTable("meta", {

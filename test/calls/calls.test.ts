@@ -45,8 +45,8 @@ describe("ARC-30 one record per call attempt", () => {
     const record = only(world);
     expect(record).toMatchObject({
       call_id: "c1",
-      from: "sip:alice@example.test",
-      to: "sip:bob@example.test",
+      from: "<sip:alice@example.test>",
+      to: "<sip:bob@example.test>",
       asked: "sip:bob@example.test",
       target: bob.contact,
       peer: null,
