@@ -14,7 +14,7 @@ import { rfc3339 } from "./time.ts";
 
 export function callsView({ calls, clock }: ApiSources, limit: number): Answer<"Calls"> {
   const scanner = new Scanner();
-  const now = clock.wall();
+  const now = clock.now();
   return {
     calls_total: calls.count(),
     calls: calls.some(limit).map((call) => shownCall(call, now, scanner)),
@@ -23,7 +23,7 @@ export function callsView({ calls, clock }: ApiSources, limit: number): Answer<"
 
 export function callView({ calls, clock }: ApiSources, id: string): Answer<"Call"> | ApiFailure {
   const call = calls.byId(id);
-  return call === null ? noSuchCall(id) : shownCall(call, clock.wall(), new Scanner());
+  return call === null ? noSuchCall(id) : shownCall(call, clock.now(), new Scanner());
 }
 
 /** Ends a call: both sides get a BYE. `from`: who asks, for the log. */
@@ -32,7 +32,7 @@ export function hangUp(sources: ApiSources, id: string, from: string | null): An
   if (call === null) return noSuchCall(id);
   sources.log.info("call-to-end", { call: id, from });
   if (!sources.calls.hangUp(call)) return { status: 409, error: "not_up", message: "The call is not up" };
-  return shownCall(call, sources.clock.wall(), new Scanner());
+  return shownCall(call, sources.clock.now(), new Scanner());
 }
 
 /** Null when the cursor is none of ours. */
@@ -94,7 +94,7 @@ function csvField(value: string | number | null): string {
 function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
   const at = { at_ms: now, status: 0, reason: "", by: "us" } as const;
   const { from, to, call_id } = recordOf(call, at, scanner);
-  const { answered_ms, expires_ms, facts, state } = call;
+  const { answered_at, answered_ms, expires_at, facts, state } = call;
   return {
     id: call.id,
     call_id: shownText(call_id),
@@ -109,8 +109,8 @@ function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
     rang_at: moment(call.rang_ms),
     answered_at: moment(answered_ms),
     state,
-    duration_s: answered_ms === null ? null : seconds(now - answered_ms),
-    session_expires_in_s: expires_ms === null ? null : seconds(expires_ms - now),
+    duration_s: answered_at === null ? null : seconds(now - answered_at),
+    session_expires_in_s: expires_at === null ? null : seconds(expires_at - now),
   };
 }
 

@@ -129,7 +129,7 @@ export class CallWatch implements CallObserver {
     if (call.state !== "up") return false;
     const { clock, dice, domains, layer, log } = this.#parts;
     call.state = "ending";
-    call.ending_ms = clock.wall();
+    call.ending_at = clock.now();
     log.info("call-hung-up", { call: call.id, call_id: call.facts.call_id, reason });
     const isOurs = ({ host, port }: { host: string; port: number | null }): boolean =>
       domains.isOurEndpoint(host, port);

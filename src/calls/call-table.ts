@@ -53,14 +53,15 @@ export class CallTable {
     return this.#calls.size;
   }
 
-  begin(facts: Omit<CallFacts, "started_ms">, cseq: number): void {
+  begin(facts: Omit<CallFacts, "started_ms" | "started_at">, cseq: number): void {
     const key = keyOf(facts.call_id, facts.from_tag);
     if (this.#calls.has(key)) return; // a spiral: it has passed here before
     if (this.#calls.size >= this.rules.calls_max) {
       this.#left.inc();
       return;
     }
-    const call = new Call(this.#parts.dice.token(), { ...facts, started_ms: this.#parts.clock.wall() });
+    const { clock, dice } = this.#parts;
+    const call = new Call(dice.token(), { ...facts, started_ms: clock.wall(), started_at: clock.now() });
     call.caller_cseq = cseq;
     this.#calls.set(key, call);
     this.#byId.set(call.id, call);
@@ -81,7 +82,7 @@ export class CallTable {
   rang(call: Call): void {
     if (call.state !== "trying") return;
     call.state = "ringing";
-    call.rang_ms = this.#parts.clock.wall();
+    call.rang_ms = call.wallOf(this.#parts.clock.now());
   }
 
   /** The first 2xx; a later one of another phone of the fork changes nothing. */
@@ -94,7 +95,8 @@ export class CallTable {
   ): void {
     if (call.answered_ms !== null) return;
     call.state = "up";
-    call.answered_ms = this.#parts.clock.wall();
+    call.answered_at = this.#parts.clock.now();
+    call.answered_ms = call.wallOf(call.answered_at);
     call.to_tag = to_tag;
     call.answer = answer;
     call.callee = callee;
@@ -103,7 +105,7 @@ export class CallTable {
 
   /** A session timer was started or refreshed; null: the answer has none, so the session has none. */
   refreshed(call: Call, session_s: number | null): void {
-    call.expires_ms = session_s === null ? null : this.#parts.clock.wall() + session_s * 1000;
+    call.expires_at = session_s === null ? null : this.#parts.clock.now() + session_s * 1000;
   }
 
   end(call: Call, by: EndedBy, status: number, reason: string): void {
@@ -111,7 +113,7 @@ export class CallTable {
     if (this.#calls.get(key) !== call) return;
     this.#calls.delete(key);
     this.#byId.delete(call.id);
-    this.#parts.onEnd(call, { at_ms: this.#parts.clock.wall(), status, reason, by });
+    this.#parts.onEnd(call, { at_ms: call.wallOf(this.#parts.clock.now()), status, reason, by });
   }
 
   /** At most `max`, the oldest first. */
@@ -138,21 +140,21 @@ export class CallTable {
   #arm(): void {
     this.#sweep ??= this.#parts.clock.after(SWEEP_MS, () => {
       this.#sweep = null;
-      const now = this.#parts.clock.wall();
+      const now = this.#parts.clock.now();
       for (const call of [...this.#calls.values()]) this.#look(call, now);
       if (this.#calls.size > 0) this.#arm();
     });
   }
 
   #look(call: Call, now: number): void {
-    const { answered_ms, expires_ms, state } = call;
-    if (answered_ms === null) return;
+    const { answered_at, ending_at, expires_at, state } = call;
+    if (answered_at === null) return;
     const { max_duration_ms } = this.rules;
-    if (expires_ms !== null && now > expires_ms + GRACE_MS)
+    if (expires_at !== null && now > expires_at + GRACE_MS)
       this.end(call, "nobody", 200, "The session timer ran out (RFC 4028 §10)");
-    else if (call.ending_ms !== null && now > call.ending_ms + ENDING_MS_MAX)
+    else if (ending_at !== null && now > ending_at + ENDING_MS_MAX)
       this.end(call, "us", 200, "Ended by us, without an answer");
-    else if (state === "up" && max_duration_ms > 0 && now > answered_ms + max_duration_ms)
+    else if (state === "up" && max_duration_ms > 0 && now > answered_at + max_duration_ms)
       this.#parts.onOverdue(call);
   }
 }

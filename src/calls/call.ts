@@ -10,7 +10,10 @@ export type CallState = "trying" | "ringing" | "up" | "ending";
 /** Who ended it: one of the two, we ourselves, or nobody did and its time was over. */
 export type EndedBy = "caller" | "callee" | "us" | "nobody";
 
-/** What is known when a call begins. Times are Unix milliseconds. */
+/**
+ * What is known when a call begins. `…_ms` are Unix milliseconds, `…_at` are `clock.now()`: how long something lasts is
+ * measured by that, for the wall clock may jump.
+ */
 export interface CallFacts {
   readonly call_id: string;
   /** The caller's tag. */
@@ -22,6 +25,7 @@ export interface CallFacts {
   /** The flow the INVITE came on. */
   readonly source: Flow;
   readonly started_ms: number;
+  readonly started_at: number;
 }
 
 export class Call {
@@ -37,6 +41,7 @@ export class Call {
   legs = 0;
   rang_ms: number | null = null;
   answered_ms: number | null = null;
+  answered_at: number | null = null;
   /** The callee's tag, once it answered. */
   to_tag: string | null = null;
   /** The 2xx, as it came. */
@@ -46,13 +51,18 @@ export class Call {
   /** The highest CSeq that each side has used in the dialog. */
   caller_cseq = 0;
   callee_cseq = 0;
-  /** Unix milliseconds at which it is over unless it is refreshed (RFC 4028); null: it has no session timer. */
-  expires_ms: number | null = null;
+  /** When it is over unless it is refreshed (RFC 4028); null: it has no session timer. */
+  expires_at: number | null = null;
   /** When we sent its BYEs; null: we did not. */
-  ending_ms: number | null = null;
+  ending_at: number | null = null;
 
   constructor(id: string, facts: CallFacts) {
     this.id = id;
     this.facts = facts;
+  }
+
+  /** The Unix milliseconds of a moment of this call: as if the wall clock had not jumped since it began. */
+  wallOf(at: number): number {
+    return this.facts.started_ms + Math.round(at - this.facts.started_at);
   }
 }

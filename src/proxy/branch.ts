@@ -67,6 +67,7 @@ export class Branch implements ClientUser, TimerOwner {
   /** Places to try when this one leads nowhere; its target's other flows are others still. */
   ways: readonly Place[] = NO_PLACES;
   method = "";
+  callId = "";
   /** The flow its copy left on; null: none did. */
   flow: Flow | null = null;
   /** Its result was followed up elsewhere (a redirection, another flow) and goes back to nobody. */
@@ -105,8 +106,9 @@ export class Branch implements ClientUser, TimerOwner {
   }
 
   /** Its time begins, before a place to send to is known: a lookup may take long. Only INVITEs are timed. */
-  begin(method: string): void {
+  begin(method: string, callId: string): void {
     this.method = method;
+    this.callId = callId;
     if (method !== "INVITE") return;
     this.#timer = new Timer(this);
     this.#wait(this.#timers.no_reply_ms);

@@ -18,8 +18,8 @@ export interface CallObserver {
   rang(branch: Branch, response: SipMessage, admitted: Admitted): void;
   /** The first 2xx of a branch came. */
   accepted(branch: Branch, response: SipMessage, admitted: Admitted): void;
-  /** A branch is over without one. */
-  ended(branch: Branch, admitted: Admitted): void;
+  /** A branch is over without one, perhaps after the request had its final answer. */
+  ended(branch: Branch): void;
   /** The request has its final answer of this status; 0: it gets none. `reason`: why; `own`: we said so, nobody else. */
   finished(admitted: Admitted, status: number, reason: string, own: boolean): void;
 }

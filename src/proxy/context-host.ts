@@ -49,8 +49,8 @@ export interface ContextHost<F extends Forwarding> {
   quiet(aors: readonly string[], context: Ringing): void;
   /** Nothing else is tried for the target of this branch: every place of it has had its turn. */
   targetEnded(branch: Branch, final: Final): void;
-  /** What came of a branch, at one place of its target; `forwarding` is null once the request has its final answer. */
-  branchEnded(branch: Branch, final: Final, forwarding: F | null): void;
+  /** What came of a branch, at one place of its target. */
+  branchEnded(branch: Branch, final: Final): void;
   /** A 2xx came on a branch, the first one of it. */
   branchAccepted(branch: Branch, response: SipMessage, forwarding: F | null): void;
   /** So many targets got no copy: Max-Breadth or branchesMax is used up. */

@@ -54,8 +54,8 @@ export class KeptFlows implements CallObserver {
 
   rang(): void {} // it was kept open from the beginning
 
-  ended({ flow, target }: Branch, { request, callId }: Admitted): void {
-    if (flow !== null && request.method === "INVITE" && isKept(target)) this.#keeper.left(flow, callId);
+  ended({ flow, target, method, callId }: Branch): void {
+    if (flow !== null && method === "INVITE" && isKept(target)) this.#keeper.left(flow, callId);
   }
 
   accepted({ flow, target }: Branch, response: SipMessage, admitted: Admitted): void {

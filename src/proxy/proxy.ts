@@ -165,7 +165,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
 
   dispatch(branch: Branch, admitted: Admitted): void {
     const { method, hasToTag } = admitted.request;
-    branch.begin(method);
+    branch.begin(method, admitted.callId);
     const { hop } = branch.target;
     if (hop !== null && !hop.mayBegin(method, !hasToTag)) {
       branch.fail(503, "The peer takes no more calls now", "unreachable");
@@ -185,8 +185,8 @@ export class StatefulProxy implements ContextHost<Admitted> {
     this.#noRoom.inc(targets);
   }
 
-  branchEnded(branch: Branch, final: Final, forwarding: Admitted | null): void {
-    if (forwarding !== null) for (const observer of this.#observers) observer.ended(branch, forwarding);
+  branchEnded(branch: Branch, final: Final): void {
+    for (const observer of this.#observers) observer.ended(branch);
     const { flow, target } = branch;
     if (flow !== null && target.binding === null) this.#remember(flow, final);
   }

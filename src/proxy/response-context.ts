@@ -197,7 +197,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
 
   /** §16.7 steps 4 to 6: the best answer goes back when no branch can bring a better one. */
   ended(branch: Branch, final: Final): void {
-    this.#host.branchEnded(branch, final, this.#forwarding);
+    this.#host.branchEnded(branch, final);
     const isOpen = !this.#accepted && !this.#done;
     if (isOpen && final.status >= 600 && this.#host.answerRules.decline_ends_search) {
       this.#declined = true;

@@ -20,10 +20,12 @@ function running(sources: FakeSources, state: Call["state"] = "up"): Call {
     user: "alice",
     source: FLOW,
     started_ms: wall,
+    started_at: sources.clock.now(),
   };
   const call = new Call("Xk3_9aQ2", facts);
   call.state = state;
   call.answered_ms = state === "up" ? wall : null;
+  call.answered_at = state === "up" ? sources.clock.now() : null;
   sources.running_calls.push(call);
   return call;
 }
@@ -55,7 +57,7 @@ function past(seq: number, changes: Partial<StoredRecord> = {}): StoredRecord {
 describe("/v1/calls", () => {
   test("ARC-30 shows a call that runs", async () => {
     const sources = new FakeSources();
-    running(sources).expires_ms = sources.clock.wall() + 90_000;
+    running(sources).expires_at = sources.clock.now() + 90_000;
     sources.clock.advance(30_000);
     const shown = {
       id: "Xk3_9aQ2",
