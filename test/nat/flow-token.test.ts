@@ -40,7 +40,7 @@ function flow(
 const V4 = flow("udp", "192.0.2.1", 5060, "203.0.113.9", 65_535);
 const V6 = flow("tcp", "2001:db8::1", 1, "2001:db8:1:2:3:4:5:6", 40_000, 0xffff_fffe);
 
-describe("tokens", () => {
+describe("NH-31 tokens", () => {
   for (const [name, one] of [
     ["IPv4", V4],
     ["IPv6", V6],
@@ -103,7 +103,7 @@ describe("another flow", () => {
     test(`${name} is not meant`, () => expect(isNamed(named, other)).toBe(false));
 });
 
-describe("forgery", () => {
+describe("NH-32 forgery", () => {
   for (const [name, one] of [
     ["IPv4", V4],
     ["IPv6", V6],
@@ -144,7 +144,7 @@ describe("forgery", () => {
   });
 });
 
-describe("two kinds of tokens, one key", () => {
+describe("NH-32 two kinds of tokens, one key", () => {
   const ends = {
     caller: { transport: "udp", address: "203.0.113.9", port: 1, ours: true, bound: true, serial: 0 },
     callee: { transport: "udp", address: "203.0.113.10", port: 2, ours: true, bound: true, serial: 0 },
@@ -195,7 +195,7 @@ describe("two kinds of tokens, one key", () => {
   });
 });
 
-describe("the flow of that name now", () => {
+describe("NH-01 the flow of that name now", () => {
   function rig() {
     const network = new VirtualNetwork(new VirtualClock(), new SeededDice(1));
     const edge = new VirtualTransports(network);

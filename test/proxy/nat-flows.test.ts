@@ -22,7 +22,7 @@ const plain = { instance: null, reg_id: null, supported: "" } as const;
 const bindings = (world: ReturnType<typeof lab>, user: string) =>
   world.store.bindings(`${user}@example.test`);
 
-describe("NH-22, NAT-18 the Contact is left alone", () => {
+describe("NH-22, NAT-18, NT-02 the Contact is left alone", () => {
   for (const contact of [
     "sip:alice@192.168.1.10:5060",
     "sip:alice@192.168.1.10",
@@ -210,7 +210,7 @@ describe("NAT-02, NAT-06 the flow and not the address", () => {
   });
 });
 
-describe("NAT-15 answers to a phone behind a NAT", () => {
+describe("NAT-15, NAT-30 answers to a phone behind a NAT", () => {
   test("with rport: received and rport say where it came from, and the private sent-by stays", () => {
     const world = lab();
     const { box, phone: alice } = behindNat(world, "198.51.100.20", "alice");

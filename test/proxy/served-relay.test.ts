@@ -6,7 +6,7 @@ import { EDGE, World } from "../support/world.ts";
 import { entries, inside, Phone, setUp, text } from "./kit.ts";
 import { DOMAIN, EDGES, PBX, pathOf, rig, SERVES } from "./served-kit.ts";
 
-describe("no open relay through a served domain", () => {
+describe("NH-32 no open relay through a served domain", () => {
   const THIRD = "198.51.100.77";
 
   function strangers(toml = "") {
