@@ -40,16 +40,19 @@ type Test = (seen: Observation, isLocal: (address: string) => boolean) => boolea
 
 /** By name; `isLocal` says whether an address is in one of the networks we stand in. */
 export const NAT_TESTS: Readonly<Record<NatReason, Test>> = {
-  private_contact: (seen) => seen.contact_host !== null && isPrivateElsewhere(seen.contact_host, seen),
+  private_contact: (seen, isLocal) =>
+    seen.contact_host !== null && isPrivateElsewhere(seen.contact_host, seen, isLocal),
   contact_mismatch: (seen) =>
     seen.contact_host !== null && (isInvalid(seen.contact_host) || isOther(seen.contact_host, seen)),
   contact_port_mismatch: (seen) =>
     seen.contact_host !== null && isLiteral(seen.contact_host) && isOtherPort(seen.contact_port, seen),
-  private_via: (seen) => isPrivateElsewhere(seen.via_host, seen),
+  private_via: (seen, isLocal) => isPrivateElsewhere(seen.via_host, seen, isLocal),
   via_mismatch: (seen) => isOther(seen.via_host, seen),
   via_port_mismatch: (seen) => isLiteral(seen.via_host) && isOtherPort(seen.via_port, seen),
-  private_sdp: (seen) =>
-    seen.sdp_address !== null && !isHold(seen.sdp_address) && isPrivateElsewhere(seen.sdp_address, seen),
+  private_sdp: (seen, isLocal) =>
+    seen.sdp_address !== null &&
+    !isHold(seen.sdp_address) &&
+    isPrivateElsewhere(seen.sdp_address, seen, isLocal),
   sdp_mismatch: (seen) =>
     seen.sdp_address !== null && !isHold(seen.sdp_address) && isOther(seen.sdp_address, seen),
   private_source: ({ source_address }, isLocal) => isPrivate(source_address) && !isLocal(source_address),
@@ -85,9 +88,17 @@ function knowsItself(seen: Observation): boolean {
   return transport !== "udp" || !isOtherPort(contact_port, seen);
 }
 
-/** A private address that is not the source itself. */
-function isPrivateElsewhere(host: string, { source_address }: Observation): boolean {
-  return isPrivate(host) && !isSame(host, source_address);
+/**
+ * A private address that is not the source itself. Where both are in a network we stand in, no NAT is between: a
+ * gateway registers the phones beside it.
+ */
+function isPrivateElsewhere(
+  host: string,
+  { source_address }: Observation,
+  isLocal: (address: string) => boolean,
+): boolean {
+  if (!isPrivate(host) || isSame(host, source_address)) return false;
+  return !(isLocal(source_address) && isLocal(host));
 }
 
 /** A name may well mean the source: only literals tell. */

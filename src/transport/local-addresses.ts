@@ -2,6 +2,7 @@
  * The addresses of this machine that "any" stands for.
  */
 import { networkInterfaces } from "node:os";
+import { Networks } from "../base/networks.ts";
 
 /**
  * Each address of each interface that is up, loopback included, once. Link-local IPv6 is left out: a
@@ -17,10 +18,11 @@ export function localAddresses(): string[] {
   return [...found];
 }
 
-/** The networks of the interfaces that have this address, as `192.0.2.0/24`. */
+/** The networks of the interfaces this address belongs to, as `192.0.2.0/24`: all of 127.0.0.0/8 is loopback's. */
 export function interfaceNetworks(address: string): string[] {
-  const found: string[] = [];
+  const found = new Set<string>();
   for (const entries of Object.values(networkInterfaces()))
-    for (const entry of entries ?? []) if (entry.address === address && entry.cidr) found.push(entry.cidr);
-  return found;
+    for (const { cidr } of entries ?? [])
+      if (cidr !== null && !cidr.includes("%") && new Networks([cidr]).has(address)) found.add(cidr);
+  return [...found];
 }
