@@ -123,6 +123,15 @@ describe("TM-34 RFC 3263 §4.3 failover", () => {
     ]);
   });
 
+  test("DNS-10 RFC 7984 §4 a silent address of one family: the other family's gets its INVITE within a second", async () => {
+    const other = await rig([1], "", "INVITE", ["198.51.100.51", "2001:db8:7::52"]);
+    other.world.run(900);
+    expect(other.servers[0]!.count("INVITE")).toBe(1);
+    const same = await rig([1], "", "INVITE", ["198.51.100.51", "198.51.100.52"]);
+    same.world.run(900);
+    expect(same.servers[0]!.count("INVITE")).toBe(0);
+  });
+
   test("B-20 a request too long for a datagram takes the stream that name service offers beside it", async () => {
     const services = async (name: string) =>
       /^_sip\._(udp|tcp)\.trunk\.test$/.test(name)
