@@ -189,7 +189,7 @@ export class RtpSource {
     this.#settle();
     this.restarts++;
     // The packet before was the first of the new run; it was not counted when it came.
-    this.#base = seq === 0 ? SEQ_MOD - 1 : seq - 1;
+    this.#base = seq - 1; // -1 stands for 65535 of the cycle before: only differences count
     this.#highest = this.#base + 1;
     this.received += 2;
     this.#clock_hz = 0;

@@ -6,7 +6,7 @@ import { ipFamily, sameAddress } from "../base/address.ts";
 import type { Flow } from "../base/flow.ts";
 import { CR, LF } from "../message/chars.ts";
 import { H } from "../message/header-names.ts";
-import { parseNameAddr } from "../message/name-addr.ts";
+import { parseNameAddr, splitList } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { isPrivate } from "./private-address.ts";
@@ -20,7 +20,8 @@ import { sdpAddress } from "./reasons.ts";
 export const ALG_SIGNS = [
   /**
    * The Via is the public source and the Contact is still private: the router changed one and forgot the other.
-   * Looks the same: a phone told to put what rport says into its Via only (pjsip can be).
+   * Looks the same: a phone told to put what rport says into its Via only (pjsip can be), or one with a public
+   * address whose Contact names its VPN.
    */
   "half_rewritten",
   /**
@@ -50,17 +51,20 @@ export function algSigns(request: SipMessage, source: Flow): readonly AlgSign[] 
   const { via } = request;
   if (via === null || via instanceof ParseError || isPrivate(source.remoteAddress)) return NONE;
   const signs: AlgSign[] = [];
-  if (isSource(via.host, source) && isPrivate(contactHost(request) ?? "")) signs.push("half_rewritten");
+  if (isSource(via.host, source) && isForgotten(contactHost(request) ?? "", source))
+    signs.push("half_rewritten");
   if (hasWrongLength(request, source)) signs.push("content_length");
   const sdp = sdpOfSource(request, source);
-  if (sdp !== null && hasPrivateAddress(sdp)) signs.push("sdp_half_rewritten");
+  if (sdp !== null && hasForgotten(sdp, source)) signs.push("sdp_half_rewritten");
   if (sdp !== null && isNoCandidate(sdp, source)) signs.push("ice_mismatch");
   return signs.length === 0 ? NONE : signs;
 }
 
+/** Of the first Contact, of however many. */
 function contactHost(request: SipMessage): string | null {
   const text = request.text(H.Contact);
-  const contact = text === null || text === "*" ? null : parseNameAddr(text);
+  const list = text === null || text === "*" ? [] : splitList(text);
+  const contact = list instanceof ParseError || list[0] === undefined ? null : parseNameAddr(list[0]);
   return contact === null || contact instanceof ParseError ? null : contact.uri.host;
 }
 
@@ -84,15 +88,22 @@ function sdpOfSource({ bytes, bodyStart, bodyEnd }: SipMessage, source: Flow): s
   return bytes.latin1Slice(bodyStart, Math.min(bodyEnd, bodyStart + SDP_CHARS_MAX));
 }
 
-const OTHER_ADDRESSES = /^(?:c=|a=rtcp:\d+ )IN IP[46] ([0-9A-Fa-f:.]+)/gm;
+const OTHER_ADDRESSES = /^(?:c=|a=rtcp:\d+ )IN IP[46] ([0-9A-Fa-f:.]+)(?![\w.:-])/gm;
 /** RFC 8839 §5.1: foundation, component, transport, priority, then the address. */
 const CANDIDATES = /^a=candidate:\S+ \d+ \S+ \d+ (\S+) /gm;
 
-/** A stream on hold has nobody's address, on purpose. */
-function hasPrivateAddress(sdp: string): boolean {
+/** A stream on hold, or one that is off (pjsip: 127.0.0.1), has nobody's address, on purpose. */
+const NOWHERE: ReadonlySet<string> = new Set(["0.0.0.0", "::", "127.0.0.1", "::1"]);
+
+function hasForgotten(sdp: string, source: Flow): boolean {
   for (const [, address = ""] of sdp.matchAll(OTHER_ADDRESSES))
-    if (isPrivate(address) && address !== "0.0.0.0" && address !== "::") return true;
+    if (isForgotten(address, source) && !NOWHERE.has(address)) return true;
   return false;
+}
+
+/** A private address that a router could have changed: a phone with IPv4 and IPv6 tells both, and no router mixes. */
+function isForgotten(host: string, { remoteAddress }: Flow): boolean {
+  return isPrivate(host) && ipFamily(host) === ipFamily(remoteAddress);
 }
 
 /** Not when there are no candidates, or so many that they are not all here. */

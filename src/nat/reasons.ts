@@ -81,11 +81,9 @@ export function natReasons(
   return found ?? NONE;
 }
 
-/** Over a stream the source port is the connection's and means nothing. */
 function knowsItself(seen: Observation): boolean {
-  const { contact_host, contact_port, source_address, transport } = seen;
-  if (contact_host === null || !isSame(contact_host, source_address)) return false;
-  return transport !== "udp" || !isOtherPort(contact_port, seen);
+  const { contact_host, contact_port, source_address } = seen;
+  return contact_host !== null && isSame(contact_host, source_address) && !isOtherPort(contact_port, seen);
 }
 
 /**
@@ -106,6 +104,7 @@ function isOther(host: string, { source_address }: Observation): boolean {
   return isLiteral(host) && !isSame(host, source_address);
 }
 
+/** Over a stream the source port is the connection's and means nothing. */
 function isOtherPort(port: number | null, { source_port, transport }: Observation): boolean {
   return transport === "udp" && (port ?? SIP_PORT) !== source_port;
 }
@@ -124,15 +123,17 @@ const isInvalid = (host: string): boolean => host.endsWith(".invalid");
 /** RFC 3264 §8.4 and its past: nobody's address, on purpose. */
 const isHold = (address: string): boolean => address === "0.0.0.0" || address === "::";
 
-/** The longest c= line that is looked at. */
+/** The longest c= line that is looked at: 28 up to the address, and more than the 45 of the longest literal. */
 const CONNECTION_CHARS_MAX = 80;
+/** The literal ends where the word does: a name may begin like one. */
+const CONNECTION = /^c=IN IP[46][ \t]{1,20}([0-9A-Fa-f:.]+)(?![\w.:-])/;
 
 /** The address in the first c= line of an SDP body (RFC 8866 §5.7); null: there is none, or a name. Never throws. */
 export function sdpAddress(bytes: Buffer, from: number, to: number): string | null {
   for (let at = bytes.indexOf("c=IN IP", from, "latin1"); at >= 0 && at < to; ) {
     if (at === from || bytes[at - 1] === 10 || bytes[at - 1] === 13) {
       const line = bytes.latin1Slice(at, Math.min(to, bytes.length, at + CONNECTION_CHARS_MAX));
-      const address = /^c=IN IP[46][ \t]+([0-9A-Fa-f:.]+)(?![\w-])/.exec(line)?.[1] ?? "";
+      const address = CONNECTION.exec(line)?.[1] ?? "";
       return isLiteral(address) ? address : null;
     }
     at = bytes.indexOf("c=IN IP", at + 1, "latin1");

@@ -1,11 +1,12 @@
 /** Each reason by its table: what is seen, and whether it holds. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { sameAddress } from "../../src/base/address.ts";
 import type { TransportName } from "../../src/base/flow.ts";
 import { Networks } from "../../src/base/networks.ts";
 import type { NatReason, Observation } from "../../src/nat/reasons.ts";
 import { NAT_REASONS, NAT_TESTS, natReasons, sdpAddress } from "../../src/nat/reasons.ts";
-import { configOf } from "../config/support.ts";
+import { configOf, errorsOf } from "../config/support.ts";
 
 const PUBLIC = "198.51.100.20";
 /** A phone on the public network that tells the truth, over UDP. */
@@ -40,6 +41,15 @@ type Row = readonly [what: string, seen: Partial<Observation>, holds: boolean];
 
 const v6 = { source_address: "2001:db8::20", via_host: "2001:db8::20", contact_host: "2001:db8::20" };
 
+/** Private addresses in and beside the networks we stand in (192.168.0.0/24, fd00:1::/64). */
+const besides = (place: "contact_host" | "via_host" | "sdp_address"): readonly Row[] => [
+  ["of a neighbour on our network", { source_address: "192.168.0.77", [place]: "192.168.0.78" }, false],
+  ["of a neighbour, IPv6", { source_address: "fd00:1::77", [place]: "fd00:1::78" }, false],
+  ["on our network, from outside: somebody else's", { [place]: "192.168.0.78" }, true],
+  ["on another network, from ours", { source_address: "192.168.0.77", [place]: "192.168.1.78" }, true],
+  ["on a third one, from a private one", { source_address: "10.9.9.9", [place]: "192.168.1.10" }, true],
+];
+
 const TABLE: Readonly<Record<NatReason, readonly Row[]>> = {
   private_contact: [
     ["public and the source", {}, false],
@@ -60,6 +70,7 @@ const TABLE: Readonly<Record<NatReason, readonly Row[]>> = {
     ["a name", { contact_host: "phone.example.test" }, false],
     ["a browser's", { contact_host: "df7jal23ls0d.invalid" }, false],
     ["none", { contact_host: null }, false],
+    ...besides("contact_host"),
   ],
   contact_mismatch: [
     ["the source", {}, false],
@@ -91,6 +102,7 @@ const TABLE: Readonly<Record<NatReason, readonly Row[]>> = {
     ["private, and the source", { via_host: "10.1.1.1", source_address: "10.1.1.1" }, false],
     ["a name", { via_host: "phone.example.test" }, false],
     ["a browser's", { via_host: "df7jal23ls0d.invalid" }, false],
+    ...besides("via_host"),
   ],
   via_mismatch: [
     ["the source", {}, false],
@@ -116,6 +128,7 @@ const TABLE: Readonly<Record<NatReason, readonly Row[]>> = {
     ["on hold", { sdp_address: "0.0.0.0" }, false],
     ["on hold, IPv6", { sdp_address: "::" }, false],
     ["none", { sdp_address: null }, false],
+    ...besides("sdp_address"),
   ],
   sdp_mismatch: [
     ["the source", {}, false],
@@ -194,6 +207,40 @@ describe("NT-01 all reasons together", () => {
     expect(natReasons(seen({ ...phone, contact_host: "other.test" }), ALL, isLocal)).toEqual([]);
   });
 
+  test("NH-28 behind a router on our own network it is", () => {
+    const inner = { via_host: "10.0.0.5", contact_host: "10.0.0.5", sdp_address: "10.0.0.5" };
+    expect(natReasons(seen({ source_address: "192.168.0.77", ...inner }), ALL, isLocal)).toEqual([
+      "private_contact",
+      "contact_mismatch",
+      "private_via",
+      "via_mismatch",
+      "private_sdp",
+      "sdp_mismatch",
+    ]);
+  });
+
+  for (const [where, source_address, more] of [
+    ["from the public side", PUBLIC, []],
+    ["from between them", "100.64.0.7", ["private_source"]],
+  ] as const)
+    for (const contact_host of ["192.168.1.10", "100.64.0.9"])
+      test(`NAT-03 cascaded NATs, seen ${where}, Contact ${contact_host}`, () => {
+        const counted: ReadonlySet<NatReason> = new Set(["private_contact", "private_via", "private_source"]);
+        expect(natReasons(natted({ source_address, contact_host }), counted, isLocal)).toEqual([
+          "private_contact",
+          "private_via",
+          ...more,
+        ]);
+      });
+
+  test("cascaded NATs: what the inner one told is not where the packet came from", () => {
+    const asked = natted({ via_host: "100.64.0.7", contact_host: PUBLIC, contact_port: 1024 });
+    expect(natReasons(asked, new Set(["contact_port_mismatch", "via_mismatch"]), isLocal)).toEqual([
+      "contact_port_mismatch",
+      "via_mismatch",
+    ]);
+  });
+
   test("none: always the same empty list", () =>
     expect(natReasons(PLAIN, ALL, isLocal)).toBe(
       natReasons(seen({ source_port: 5060 }), new Set(), isLocal),
@@ -230,9 +277,44 @@ describe("NAT-05 a phone that learned its own address", () => {
   });
 });
 
-test("every reason can be named in the configuration, and no other", () => {
-  const list = JSON.stringify(NAT_REASONS);
-  expect(configOf(`config_version = 1\n[nat]\nreasons = ${list}`).nat.reasons).toEqual([...NAT_REASONS]);
+test("NT-01 any observation: the tests that count and hold, in their order, never an exception", () => {
+  const host = fc.oneof(
+    fc.constantFrom(PUBLIC, "192.168.0.77", "10.1.1.1", "fd00:1::77", "2001:db8::20", "2001:DB8:0::20"),
+    fc.constantFrom("0.0.0.0", "::", "x.invalid", "phone.test", "", "fe80::1%eth0", "10.0.0.256"),
+    fc.string({ maxLength: 20 }),
+  );
+  const port = fc.constantFrom(null, 0, 5060, 5061, 40_123);
+  const observation = fc.record({
+    transport: fc.constantFrom<TransportName>("udp", ...STREAMS),
+    source_address: fc.constantFrom(PUBLIC, "192.168.0.77", "10.1.1.1", "fd00:1::77", "2001:db8::20"),
+    source_port: fc.constantFrom(5060, 5061, 40_123),
+    via_host: host,
+    via_port: port,
+    contact_host: fc.option(host),
+    contact_port: port,
+    sdp_address: fc.option(host),
+  });
+  fc.assert(
+    fc.property(observation, fc.subarray([...NAT_REASONS]), (told, names) => {
+      const found = natReasons(told, new Set(names), isLocal);
+      const held = names.filter((reason) => NAT_TESTS[reason](told, isLocal));
+      const knows_itself =
+        told.contact_host !== null &&
+        sameAddress(told.contact_host, told.source_address) &&
+        (told.transport !== "udp" || (told.contact_port ?? 5060) === told.source_port);
+      expect([...found]).toEqual(knows_itself ? held.filter((reason) => reason === "websocket") : held);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+describe("the words of nat.reasons", () => {
+  const written = (reasons: readonly string[]) =>
+    `config_version = 1\n[nat]\nreasons = ${JSON.stringify(reasons)}`;
+  test("every reason is one", () =>
+    expect(configOf(written(NAT_REASONS)).nat.reasons).toEqual([...NAT_REASONS]));
+  test("there are no others", () =>
+    expect(errorsOf(written(["moon"])).map(({ allowed }) => allowed)).toEqual([NAT_REASONS.join(", ")]));
 });
 
 describe("RFC 8866 §5.7 the first c= line", () => {
@@ -252,6 +334,12 @@ describe("RFC 8866 §5.7 the first c= line", () => {
     ["a name", "c=IN IP4 phone.example.test\r\n", null],
     ["a name of hexadecimal letters", "c=IN IP4 10.0.0.1.fade.example.test\r\n", null],
     ["a name that begins like an address", "c=IN IP4 10.0.0.1-x\r\n", null],
+    ["a name that begins with four numbers", "c=IN IP4 10.0.0.1.example.test\r\n", null],
+    ["an address that goes on", "c=IN IP6 2001:db8::a:zz\r\n", null],
+    ["spaces and a tab before it", "c=IN IP4 \t  10.0.0.1 \r\n", "10.0.0.1"],
+    ["so many spaces that it would be cut", `c=IN IP4${" ".repeat(63)}10.0.0.123\r\n`, null],
+    ["longer than any address", `c=IN IP6 ${"0:".repeat(500)}1\r\n`, null],
+    ["a name, and an address for the stream: the first only", "c=IN IP4 x.test\r\nc=IN IP4 192.0.2.1", null],
     ["no address", "c=IN IP4 999.1.1.1\r\n", null],
     ["another network", "c=ATM NSAP 47\r\n", null],
     ["inside another line", "v=0\r\ns=c=IN IP4 10.0.0.1\r\n", null],
