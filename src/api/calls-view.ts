@@ -2,6 +2,7 @@
 import type { Call } from "../calls/call.ts";
 import { recordOf } from "../calls/call-record.ts";
 import type { StoredRecord } from "../calls/sqlite-records.ts";
+import type { MediaReport } from "../media/media-session.ts";
 import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
@@ -73,14 +74,30 @@ const CSV_COLUMNS = [
   "ended_by",
   "call_id",
 ] as const;
+/** Of the first stream, each way. */
+const CSV_QUALITY = [
+  "codec",
+  "packets",
+  "loss_percent",
+  "jitter_ms",
+  "round_trip_ms",
+  "mos_cq",
+  "mos_lq",
+] as const;
+const CSV_SENDERS = ["caller", "callee"] as const;
 
 /** The newest records as CSV (RFC 4180), with a header line. */
 export function recordsCsv({ calls }: ApiSources): string {
   const lines = calls.records(CSV_ROWS_MAX, Number.MAX_SAFE_INTEGER).map((record) => {
     const shown = shownRecord(record);
-    return CSV_COLUMNS.map((column) => csvField(shown[column])).join(",");
+    const quality = CSV_SENDERS.flatMap((from) => {
+      const stream = shown.media?.find((each) => each.stream === 0 && each.from === from);
+      return CSV_QUALITY.map((column) => csvField(stream?.[column] ?? null));
+    });
+    return [...CSV_COLUMNS.map((column) => csvField(shown[column])), ...quality].join(",");
   });
-  return [CSV_COLUMNS.join(","), ...lines, ""].join("\r\n");
+  const quality = CSV_SENDERS.flatMap((from) => CSV_QUALITY.map((column) => `${from}_${column}`));
+  return [[...CSV_COLUMNS, ...quality].join(","), ...lines, ""].join("\r\n");
 }
 
 /** A field that a spreadsheet would take for a formula gets an apostrophe: its text came from outside. */
@@ -93,8 +110,8 @@ function csvField(value: string | number | null): string {
 
 function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
   const at = { at_ms: now, status: 0, reason: "", by: "us" } as const;
-  const { from, to, call_id } = recordOf(call, at, scanner);
-  const { answered_at, answered_ms, expires_at, facts, state } = call;
+  const { from, to, call_id } = recordOf(call, at, scanner, null);
+  const { answered_at, answered_ms, expires_at, facts, media, state } = call;
   return {
     id: call.id,
     call_id: shownText(call_id),
@@ -110,6 +127,7 @@ function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
     answered_at: moment(answered_ms),
     state,
     duration_s: answered_at === null ? null : seconds(now - answered_at),
+    media: media === null ? null : shownMedia(media.session.latest),
     session_expires_in_s: expires_at === null ? null : seconds(expires_at - now),
   };
 }
@@ -134,9 +152,27 @@ function shownRecord(record: StoredRecord): Answer<"CallRecord"> {
     duration_s: answered_ms === null ? null : seconds(ended_ms - answered_ms),
     status: record.status,
     reason: shownText(record.reason),
+    media: record.media === null || record.media === undefined ? null : shownMedia(record.media),
     ended_by: record.ended_by,
   };
 }
+
+/** Nothing was measured yet: no streams. */
+function shownMedia(report: MediaReport | null): NonNullable<Answer<"Call">["media"]> {
+  return (report?.streams ?? []).map((stream) => ({
+    ...stream,
+    codec: shownText(stream.codec),
+    loss_percent: rounded(stream.loss_percent, 2),
+    jitter_ms: rounded(stream.jitter_ms, 1),
+    round_trip_ms: rounded(stream.round_trip_ms, 1),
+    r_factor: rounded(stream.r_factor, 1),
+    mos_cq: rounded(stream.mos_cq, 2),
+    mos_lq: rounded(stream.mos_lq, 2),
+  }));
+}
+
+const rounded = (value: number | null, digits: number): number | null =>
+  value === null ? null : Number(value.toFixed(digits));
 
 /** The URI of a From or To; what cannot be read is shown as it came. */
 function uriIn(value: string): string {

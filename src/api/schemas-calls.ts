@@ -2,6 +2,32 @@
 import * as v from "valibot";
 import { count, text, time } from "./kinds.ts";
 
+/** A number that is null where it was not measured. */
+const measured = (what: string) => v.nullable(v.pipe(v.number(), v.description(what)));
+
+const Stream = v.object({
+  stream: count("Which m= line of the session description, from 0"),
+  from: v.picklist(["caller", "callee"]),
+  codec: text("Encoding name; empty when unknown"),
+  packets: count("RTP packets that came"),
+  bytes: count("Of these packets, without IP and UDP"),
+  loss_percent: measured("Of the packets that were expected (RFC 3550 §6.4.1)"),
+  jitter_ms: measured("Interarrival jitter (RFC 3550 §6.4.1)"),
+  round_trip_ms: measured("From phone to phone and back, by RTCP"),
+  r_factor: measured("ITU-T G.107, with delay when RTCP tells it"),
+  mos_cq: measured("Conversational quality, 1 to 4.5; null without a round trip time"),
+  mos_lq: measured("Listening quality, 1 to 4.5"),
+  out_of_order: count("Packets that came late"),
+  duplicates: count("Packets that came twice"),
+  source: v.nullable(text("The address and port it comes from")),
+  refused: count("Packets for it from elsewhere, which were dropped"),
+});
+
+const media = v.pipe(
+  v.nullable(v.array(Stream)),
+  v.description("What was measured of each direction of each stream; null: the media does not pass here"),
+);
+
 const between = {
   id: text("Names the call here"),
   call_id: text("Its Call-ID"),
@@ -21,6 +47,7 @@ export const Call = v.object({
   ...between,
   state: v.picklist(["trying", "ringing", "up", "ending"]),
   duration_s: v.nullable(count("Since it was answered")),
+  media,
   session_expires_in_s: v.nullable(count("Until it is over without a refresh (RFC 4028)")),
 });
 
@@ -36,6 +63,7 @@ export const CallRecord = v.object({
   duration_s: v.nullable(count("From the answer to the end; null: it was not answered")),
   status: count("The final answer; 0: there was none"),
   reason: text("Its words, or why it ended"),
+  media,
   ended_by: v.picklist(["caller", "callee", "us", "nobody"]),
 });
 

@@ -22,6 +22,13 @@ const USUAL = new Set([401, 407, 487]);
 /** The challenges that every phone gets: the first one, and the one for a nonce that has aged. */
 const PART_OF_EVERY_LOGIN: ReadonlySet<string> = new Set<ChallengeCause>(["no_credentials", "stale_nonce"]);
 
+export const OUR_MISTAKE: Refusal = { status: 500, reason: "Our mistake", section: "RFC 3261 §21.5.1" };
+export const NO_INVITE: Refusal = {
+  status: 481,
+  reason: "No INVITE of this transaction",
+  section: "RFC 3261 §9.2",
+};
+
 export class Answers {
   readonly #edits: Edits;
   readonly #dice: Dice;

@@ -27,10 +27,12 @@ import { SqliteKeptFlows } from "../location/sqlite-kept-flows.ts";
 import { SqliteStore } from "../location/sqlite-store.ts";
 import { SqliteUserStore } from "../location/sqlite-users.ts";
 import type { BindingEventKind } from "../location/store.ts";
+import type { LocalRelay } from "../media/local-relay.ts";
 import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
+import { makeMedia } from "./media.ts";
 import { realmOf } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
 
@@ -65,6 +67,7 @@ export class Appliance {
   readonly #startConfig: Config;
   reload: ReloadSnapshot | null = null;
   readonly #keptFlows: SqliteKeptFlows;
+  readonly #media: LocalRelay;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -94,6 +97,9 @@ export class Appliance {
       { clock, dice, log, metrics, sockets: nodeSockets, files: nodeFiles },
       resolverOptions(config.dns),
     );
+    this.#media = makeMedia({ clock, dice, log, metrics }, config.media, (call, silent_ms) =>
+      this.core.calls.silent(call, silent_ms),
+    );
     this.core = new Core({
       clock,
       dice,
@@ -107,6 +113,7 @@ export class Appliance {
       keptState: this.#keptFlows,
       record: (record) => this.records.add(record),
       tokenKey: secretKey(dataDir, "dialog", dice),
+      media: this.#media,
       config,
     });
   }
@@ -152,6 +159,7 @@ export class Appliance {
     this.users.setConfigUsers(configUsers(next));
     if (changed.some((path) => path.startsWith("dns"))) this.resolver.configure(resolverOptions(next.dns));
     this.records.rules = next.records;
+    this.#media.silence_ms = next.media.silence_s * 1000;
     this.core.configure(next);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
     const late = this.#restartNeeded();
@@ -240,6 +248,7 @@ export class Appliance {
   async #close(): Promise<void> {
     await this.#api?.stop();
     this.core.close();
+    this.#media.close();
     this.core.locator.close();
     this.resolver.close();
     this.transports.close();

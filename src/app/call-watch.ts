@@ -7,7 +7,7 @@ import type { Flow } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Call } from "../calls/call.ts";
-import type { CallRecord } from "../calls/call-record.ts";
+import type { CallEnd, CallRecord } from "../calls/call-record.ts";
 import { recordOf } from "../calls/call-record.ts";
 import { CallTable } from "../calls/call-table.ts";
 import { byesOf } from "../calls/hang-up.ts";
@@ -55,9 +55,7 @@ export class CallWatch implements CallObserver {
         clock,
         dice,
         metrics,
-        onEnd: (call, end) => {
-          if (this.#isRecorded) parts.record(recordOf(call, end, this.#scanner));
-        },
+        onEnd: (call, end) => void this.#over(call, end),
         onOverdue: (call) =>
           this.hangUp(call, "The call has lasted as long as it may (calls.max_duration_s)"),
       },
@@ -145,6 +143,19 @@ export class CallWatch implements CallObserver {
     }
     this.#parts.onHungUp(call.facts.call_id);
     return true;
+  }
+
+  /** Nobody was heard for so long: its phones are gone. */
+  silent(id: string, silent_ms: number): void {
+    const call = this.table.byId(id);
+    if (call !== null) this.hangUp(call, `No media for ${Math.round(silent_ms / 1000)} s (media.silence_s)`);
+  }
+
+  /** Its media is closed at once; its record waits for what was measured of it. */
+  async #over(call: Call, end: CallEnd): Promise<void> {
+    const { media } = call;
+    const report = media === null ? null : await media.session.close();
+    if (this.#isRecorded) this.#parts.record(recordOf(call, end, this.#scanner, report));
   }
 
   /** Numbers that the two sides use, for BYEs of ours. */

@@ -19,6 +19,7 @@ import { Domains } from "../location/domains.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
+import type { MediaRelay } from "../media/media-session.ts";
 import { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
@@ -37,13 +38,14 @@ import { Registrar } from "../registrar/registrar.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
-import { Answers } from "./answers.ts";
+import { Answers, NO_INVITE, OUR_MISTAKE } from "./answers.ts";
 import { CallWatch } from "./call-watch.ts";
 import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { makeForwarding } from "./forwarding.ts";
 import { Intake } from "./intake.ts";
 import { probePlace, sendProbe } from "./probes.ts";
+import { Relay } from "./relay.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
 import { locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
@@ -65,6 +67,8 @@ export interface CoreParts {
   readonly record: (record: CallRecord) => void;
   /** 32 secret bytes for dialog tokens, the same after a restart. */
   readonly tokenKey: Uint8Array;
+  /** Relays the media of calls; null: nobody does. */
+  readonly media: MediaRelay | null;
   readonly config: Config;
 }
 
@@ -80,6 +84,7 @@ export class Core implements TransactionUser {
   readonly keepalive: Keepalive;
   readonly keeper: AppFlowKeeper;
   readonly calls: CallWatch;
+  readonly relay: Relay;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
@@ -151,12 +156,14 @@ export class Core implements TransactionUser {
       },
       config,
     );
+    this.relay = new Relay({ metrics, table: this.calls.table, media: parts.media }, config);
     const { proxy, stateless } = makeForwarding({
       ...{ dice, metrics, transports, layer: this.layer, domains, store, edits, tokens, answers },
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       directory: this.#directory,
       keeper: this.keeper,
-      observers: [new KeptFlows(this.keeper), this.calls],
+      observers: [new KeptFlows(this.keeper), this.calls, this.relay],
+      relay: this.relay,
       isTrusted: (address) => this.#rooms.trusted.has(address),
       rules: proxyRules(config),
     });
@@ -218,6 +225,7 @@ export class Core implements TransactionUser {
     this.#directory.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
     this.calls.configure(config);
+    this.relay.configure(config);
     this.trunks.configure(config);
     this.#prober.configure();
     registrar.limits = registrarLimits(config);
@@ -237,6 +245,7 @@ export class Core implements TransactionUser {
     this.#endpoints = endpoints;
     this.domains.configure(this.#config.domains, endpoints);
     this.locator.options = locatorRules(this.#config, this.#endpoints);
+    this.relay.follow(endpoints);
   }
 
   /** Every name and address we answer for now, the main name first. */
@@ -247,6 +256,7 @@ export class Core implements TransactionUser {
 
   /** Begins what goes on by itself: probes of peers, pings. To be called once the listeners are open. */
   start(): void {
+    this.relay.follow(this.#parts.transports.endpoints());
     this.keeper.configure(this.#config, this.#parts.store.all());
     this.#prober.configure();
   }
@@ -275,11 +285,7 @@ export class Core implements TransactionUser {
       passThrough(this.#rooms, request, transaction.source, transaction);
     } catch (error) {
       this.#intake.exception(error, transaction.source);
-      this.#rooms.answers.refuse(transaction, {
-        status: 500,
-        reason: "Our mistake",
-        section: "RFC 3261 §21.5.1",
-      });
+      this.#rooms.answers.refuse(transaction, OUR_MISTAKE);
     }
   }
 
@@ -288,11 +294,7 @@ export class Core implements TransactionUser {
     const { answers } = this.#rooms;
     if (invite === null) {
       // Departs from §16.10: not passed on without state. We are always stateful, so there is nothing behind it.
-      answers.refuse(transaction, {
-        status: 481,
-        reason: "No INVITE of this transaction",
-        section: "RFC 3261 §9.2",
-      });
+      answers.refuse(transaction, NO_INVITE);
       return;
     }
     answers.send(transaction, 200, []);

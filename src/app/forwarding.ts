@@ -9,10 +9,13 @@ import type { Locator } from "../dns/locator.ts";
 import type { Domains } from "../location/domains.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { Edits } from "../message/edits.ts";
+import type { SipMessage } from "../message/sip-message.ts";
 import type { RouteTokens } from "../nat/route-token.ts";
 import type { CallObserver } from "../proxy/call-observer.ts";
 import type { Directory, Trunks } from "../proxy/directory.ts";
 import type { FlowKeeper } from "../proxy/flow-keeper.ts";
+import type { RequestEditor } from "../proxy/forward.ts";
+import type { ResponseEditor } from "../proxy/own-routes.ts";
 import { OwnRoutes } from "../proxy/own-routes.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
 import { StatefulProxy } from "../proxy/proxy.ts";
@@ -20,6 +23,11 @@ import { Sender } from "../proxy/sender.ts";
 import { StatelessProxy } from "../proxy/stateless.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { Answers } from "./answers.ts";
+
+export interface MediaEditor {
+  /** Returns the bytes of the body as it leaves. */
+  editResponse(edits: Edits, response: SipMessage): number;
+}
 
 export interface ForwardingParts {
   readonly dice: Dice;
@@ -38,6 +46,8 @@ export interface ForwardingParts {
   readonly keeper: FlowKeeper;
   readonly observers: readonly CallObserver[];
   readonly isTrusted: (address: string) => boolean;
+  /** Edits the session descriptions of calls whose media is relayed. */
+  readonly relay: RequestEditor & MediaEditor;
   readonly rules: ProxyRules;
 }
 
@@ -45,9 +55,15 @@ export function makeForwarding(parts: ForwardingParts): {
   readonly proxy: StatefulProxy;
   readonly stateless: StatelessProxy;
 } {
-  const { transports, tokens, keeper, answers } = parts;
-  const editor = new OwnRoutes(tokens, transports);
-  const sender = new Sender({ ...parts, isLost: (flowId) => keeper.isLost(flowId) });
+  const { transports, tokens, keeper, answers, relay } = parts;
+  const routes = new OwnRoutes(tokens, transports);
+  const editor: ResponseEditor = {
+    editResponse(edits, response, source) {
+      routes.rename(edits, response, source);
+      return relay.editResponse(edits, response);
+    },
+  };
+  const sender = new Sender({ ...parts, requestEditor: relay, isLost: (flowId) => keeper.isLost(flowId) });
   const proxy = new StatefulProxy({
     ...parts,
     sender,

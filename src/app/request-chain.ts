@@ -243,6 +243,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     routing,
     callId,
     loopHash,
+    callerUser: caller.user,
     callerIsOurs: admission.ours,
     callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
     spentLines: spentCredentials(rooms, request),

@@ -1,6 +1,7 @@
 /**
  * What stays of a call attempt: one record, made when it is over.
  */
+import type { MediaReport } from "../media/media-session.ts";
 import { H } from "../message/header-names.ts";
 import type { Scanner } from "../message/scan.ts";
 import type { Call, EndedBy } from "./call.ts";
@@ -29,6 +30,8 @@ export interface CallRecord {
   readonly status: number;
   readonly reason: string;
   readonly ended_by: EndedBy;
+  /** What was measured of its media; null: it was not relayed. */
+  readonly media?: MediaReport | null;
 }
 
 /** The longest text of a record. */
@@ -42,7 +45,12 @@ export interface CallEnd {
   readonly by: EndedBy;
 }
 
-export function recordOf(call: Call, { at_ms, status, reason, by }: CallEnd, scanner: Scanner): CallRecord {
+export function recordOf(
+  call: Call,
+  { at_ms, status, reason, by }: CallEnd,
+  scanner: Scanner,
+  media: MediaReport | null,
+): CallRecord {
   const { facts } = call;
   const invite = scanner.scan(facts.invite);
   return {
@@ -63,6 +71,7 @@ export function recordOf(call: Call, { at_ms, status, reason, by }: CallEnd, sca
     status,
     reason: cut(reason),
     ended_by: by,
+    media,
   };
 }
 

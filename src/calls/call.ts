@@ -3,6 +3,7 @@
  * it up, from which everything else is read when somebody asks.
  */
 import type { Flow } from "../base/flow.ts";
+import type { CallMedia } from "../media/call-media.ts";
 
 /** What a call can be: being set up, ringing, running, or being ended by us. */
 export type CallState = "trying" | "ringing" | "up" | "ending";
@@ -53,6 +54,8 @@ export class Call {
   callee_cseq = 0;
   /** When it is over unless it is refreshed (RFC 4028); null: it has no session timer. */
   expires_at: number | null = null;
+  /** Its media, when that is relayed. */
+  media: CallMedia | null = null;
   /** When we sent its BYEs; null: we did not. */
   ending_at: number | null = null;
 

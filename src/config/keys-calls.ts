@@ -5,6 +5,7 @@
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
 import { isHost, isSipUri } from "./hosts.ts";
+import { relayKey } from "./keys-media.ts";
 import { integer, listOf, oneOf, section, sections, text, truth } from "./kinds.ts";
 
 /** RFC 3261 §25.1 user, without escapes: a name has one spelling. */
@@ -51,6 +52,7 @@ const failureRoutes = {
 /** The keys of `[[user]]` about calls to that user. */
 export const userCallKeys = {
   fork: fork(),
+  relay: relayKey,
   redirect: v.optional(
     truth({
       does: "Callers are answered 302 with the phones' contacts instead of being connected by us.",

@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
 import { isHost, isSipUri } from "./hosts.ts";
+import { relayKey } from "./keys-media.ts";
 import { integer, listOf, oneOf, sections, text, truth } from "./kinds.ts";
 import { PEER_NAME, readPeerAddress } from "./route-forms.ts";
 
@@ -187,6 +188,7 @@ export const peer = sections(
       ),
       null,
     ),
+    relay: relayKey,
     ...limitKeys,
     ...probeKeys,
     ...asideKeys,

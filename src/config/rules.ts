@@ -35,6 +35,7 @@ const RULES: readonly Rule[] = [
   secondHashBesideFirst,
   everyUserHasAnAlgorithm,
   httpGuarded,
+  mediaPortsForOneCall,
   ...PEER_RULES,
 ];
 
@@ -51,6 +52,19 @@ function longestExpiryAboveShortest({ registrar }: Draft<Config>, tell: Tell): v
   const { min_expires_s: min, max_expires_s: max } = registrar ?? {};
   if (min !== undefined && max !== undefined && max < min)
     tell(["registrar", "max_expires_s"], max, `at least registrar.min_expires_s (${min})`);
+}
+
+/** Two pairs. */
+const PORTS_OF_A_CALL = 4;
+
+function mediaPortsForOneCall({ media }: Draft<Config>, tell: Tell): void {
+  const { port_min: min, port_max: max } = media ?? {};
+  if (min !== undefined && max !== undefined && max + 1 - (min + (min & 1)) < PORTS_OF_A_CALL)
+    tell(
+      ["media", "port_max"],
+      max,
+      `at least media.port_min + ${PORTS_OF_A_CALL} (${min + PORTS_OF_A_CALL})`,
+    );
 }
 
 function defaultExpiryBetween({ registrar }: Draft<Config>, tell: Tell): void {

@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { isHost } from "./hosts.ts";
 import { calledDomain, calls, emergency, group, records } from "./keys-calls.ts";
 import { dns } from "./keys-dns.ts";
+import { media } from "./keys-media.ts";
 import { device, keepalive, nat } from "./keys-nat.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
 import { peer } from "./keys-peers.ts";
@@ -80,6 +81,7 @@ export const ConfigSchema = v.strictObject({
   nat: v.optional(nat, {}),
   keepalive: v.optional(keepalive, {}),
   device: v.optional(device, []),
+  media: v.optional(media, {}),
   calls: v.optional(calls, {}),
   records: v.optional(records, {}),
   called_domain: v.optional(calledDomain, []),

@@ -68,6 +68,8 @@ export class Branch implements ClientUser, TimerOwner {
   ways: readonly Place[] = NO_PLACES;
   method = "";
   callId = "";
+  /** The branch parameter of its copy; "" until it left. */
+  id = "";
   /** The flow its copy left on; null: none did. */
   flow: Flow | null = null;
   /** Its result was followed up elsewhere (a redirection, another flow) and goes back to nobody. */
@@ -124,6 +126,7 @@ export class Branch implements ClientUser, TimerOwner {
     if (this.final !== null) return;
     this.ways = rest;
     this.flow = flow;
+    this.id = branch;
     if (this.#hasOthers) {
       this.#timer ??= new Timer(this);
       const failover_ms = this.#failoverMs;

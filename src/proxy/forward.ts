@@ -25,6 +25,8 @@ export interface Forwarding {
   readonly source: Flow;
   readonly routing: Routing;
   readonly callId: string;
+  /** The account the caller proved; null: none. */
+  readonly callerUser: string | null;
   readonly loopHash: string;
   /** Whether its sender may send requests of the dialog anywhere (proved an account, or is trusted). */
   readonly callerIsOurs: boolean;
@@ -61,8 +63,17 @@ export interface Copy {
   readonly calleeIsBound: boolean;
   /** What it tells of forwards; null: nothing. */
   readonly retarget: Retarget | null;
+  /** The address-of-record of the phone it goes to, and the peer; null: it goes to none. */
+  readonly aor: string | null;
+  readonly peer: string | null;
   /** Lines that name the caller to a peer, in place of those that came; null: those that came stay. */
   readonly identity: readonly string[] | null;
+}
+
+/** What else changes in the copy of a request: its session description, when we relay its media. */
+export interface RequestEditor {
+  /** Returns the bytes of the body as it leaves; null: it cannot leave, because there are no ports for its media. */
+  editRequest(edits: Edits, forwarding: Forwarding, copy: Copy): number | null;
 }
 
 /** Methods that begin a dialog: we stay in its path (§16.6 step 4). */
@@ -77,8 +88,14 @@ const MAX_FORWARDS_DEFAULT = 70;
 /** Max-Forwards = 0 to 255 (§20.22). */
 const MAX_FORWARDS_MAX = 255;
 
-/** The whole copy, ready to send on `copy.flow`. */
-export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forwarding, copy: Copy): Buffer {
+/** The whole copy, ready to send on `copy.flow`; null: its media cannot be relayed, so it must not leave. */
+export function buildCopy(
+  edits: Edits,
+  tokens: RouteTokens,
+  editor: RequestEditor,
+  forwarding: Forwarding,
+  copy: Copy,
+): Buffer | null {
   const { request, source } = forwarding;
   edits.clear();
   const via = request.via;
@@ -104,8 +121,13 @@ export function buildCopy(edits: Edits, tokens: RouteTokens, forwarding: Forward
   if (copy.identity !== null) editIdentity(edits, request, copy.identity);
   if (copy.retarget !== null) editRetarget(edits, request, copy.retarget);
   for (const line of forwarding.spentLines) edits.remove(request.lineStart(line), request.lineEnd(line));
+  const length = editor.editRequest(edits, forwarding, copy);
+  if (length === null) {
+    edits.clear();
+    return null;
+  }
   if (copy.flow.reliable && request.find(H.ContentLength) < 0)
-    edits.insert(endOfHeaders(request), `Content-Length: ${request.bodyEnd - request.bodyStart}\r\n`); // step 9
+    edits.insert(endOfHeaders(request), `Content-Length: ${length}\r\n`); // step 9
   return edits.apply(request.bytes, request.start, request.bodyEnd);
 }
 

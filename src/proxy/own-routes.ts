@@ -39,11 +39,11 @@ function isSameEndpoint(a: LocalEndpoint, b: LocalEndpoint): boolean {
 
 /** What else changes in a response on its way back, beside its Via. */
 export interface ResponseEditor {
-  /** `source`: the flow its request came on, to which it returns. */
-  editResponse(edits: Edits, response: SipMessage, source: Flow): void;
+  /** `source`: the flow its request came on, to which it returns. Returns the bytes of the body as it leaves. */
+  editResponse(edits: Edits, response: SipMessage, source: Flow): number;
 }
 
-export class OwnRoutes implements ResponseEditor {
+export class OwnRoutes {
   readonly #tokens: RouteTokens;
   readonly #transports: Transports;
   #endpoints: readonly LocalEndpoint[] = [];
@@ -56,7 +56,7 @@ export class OwnRoutes implements ResponseEditor {
   }
 
   /** Our entries of this passage get the names that the sender of the request knows. */
-  editResponse(edits: Edits, response: SipMessage, source: Flow): void {
+  rename(edits: Edits, response: SipMessage, source: Flow): void {
     if (!this.#mayHaveTwoNames()) return;
     for (let line = response.find(H.RecordRoute); line >= 0; line = response.find(H.RecordRoute, line + 1)) {
       const value = response.bytes.latin1Slice(response.valueStart(line), response.valueEnd(line));

@@ -251,8 +251,12 @@ export class StatefulProxy implements ContextHost<Admitted> {
     const { target, breadth } = branch;
     const id = makeBranch(admitted.loopHash, dice.token());
     let bytes = this.#sender.copy(admitted, target, hop, flow, id, breadth);
-    const stream = streamInstead(transports, flow, bytes.length, rest);
+    const stream = bytes === null ? null : streamInstead(transports, flow, bytes.length, rest);
     if (stream !== null) bytes = this.#sender.copy(admitted, target, hop, stream, id, breadth);
+    if (bytes === null) {
+      branch.fail(503, "No ports are free for its media (media.port_max)", "other");
+      return;
+    }
     for (const observer of this.#observers) observer.sent(target, stream ?? flow, admitted);
     branch.send(bytes, admitted.request.method, id, stream ?? flow, rest);
   }

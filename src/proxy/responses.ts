@@ -67,7 +67,9 @@ export function buildResponseCopy(
       response.headersStart - 2,
       `SIP/2.0 ${status} ${REASON_PHRASE[status] ?? ""}`,
     );
-  editor.editResponse(edits, response, source);
+  const length = editor.editResponse(edits, response, source);
+  if (source.reliable && response.find(H.ContentLength) < 0)
+    edits.insert(response.lineEnd(response.count - 1), `Content-Length: ${length}\r\n`); // RFC 3261 §18.3
   if (extra !== "") edits.insert(response.lineStart(line), extra);
   return edits.apply(response.bytes, response.start, response.bodyEnd);
 }

@@ -11,7 +11,7 @@ import type { NamedFlow } from "../nat/flow-token.ts";
 import { flowNamed } from "../nat/flow-token.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
 import type { Caller } from "./directory.ts";
-import type { Copy, Forwarding } from "./forward.ts";
+import type { Copy, Forwarding, RequestEditor } from "./forward.ts";
 import { buildCopy } from "./forward.ts";
 import type { FoundFlow, KnownFlow, Permit } from "./next-flow.ts";
 import { flowOfBinding, flowOfPeer, flowToPlace, flowToPlaces, isBound } from "./next-flow.ts";
@@ -26,6 +26,7 @@ export interface SenderOptions {
   readonly locator: Locator;
   readonly tokens: RouteTokens;
   readonly edits: Edits;
+  readonly requestEditor: RequestEditor;
   /** Whether a peer at this address is one of ours without any account (auth.trusted_networks). */
   readonly isTrusted: (address: string) => boolean;
   /** Whether the phone at the end of this flow has not answered for long. */
@@ -61,7 +62,7 @@ export class Sender {
     this.#options = options;
   }
 
-  /** The copy of a request for a target, to leave on `flow`. */
+  /** The copy of a request for a target, to leave on `flow`; null: there are no ports for its media. */
   copy(
     admitted: Admitted,
     target: Target,
@@ -69,7 +70,7 @@ export class Sender {
     flow: Flow,
     branch: string,
     breadth: number,
-  ): Buffer {
+  ): Buffer | null {
     const { uri, path, binding, retarget, hop } = target;
     const identity = hop === null ? null : hop.identity;
     const calleeIsOurs = binding !== null || this.#options.isTrusted(flow.remoteAddress);
@@ -83,9 +84,12 @@ export class Sender {
       calleeIsOurs,
       calleeIsBound: admitted.flow !== null || (binding !== null && path.length === 0 && isBound(binding)),
       retarget,
+      aor: binding === null ? null : binding.aor,
+      peer: hop === null ? null : hop.peer,
       identity,
     };
-    return buildCopy(this.#options.edits, this.#options.tokens, admitted, copy);
+    const { edits, tokens, requestEditor } = this.#options;
+    return buildCopy(edits, tokens, requestEditor, admitted, copy);
   }
 
   /**

@@ -67,9 +67,14 @@ export class StatelessProxy {
           this.#acksDropped.inc();
           return;
         }
-        this.#acks.inc();
         const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request, admitted.callId));
-        flow.send(this.#sender.copy(admitted, target, hop, flow, branch, breadthOf(admitted.request)));
+        const copy = this.#sender.copy(admitted, target, hop, flow, branch, breadthOf(admitted.request));
+        if (copy === null) {
+          this.#acksDropped.inc();
+          return;
+        }
+        this.#acks.inc();
+        flow.send(copy);
       });
   }
 

@@ -32,15 +32,24 @@ export async function makeTone(file: string, hz: number): Promise<void> {
 
 export interface Heard {
   readonly seconds: number;
-  /** The strongest tone in the middle of the recording; null when it is silent or no tone stands out. */
+  /** The strongest tone; null when it is silent or no tone stands out. */
   readonly hz: number | null;
 }
 
-/** Measures a recording of 8000 samples a second, mono, 16 bits. */
+/** Measures the middle of a recording of 8000 samples a second, mono, 16 bits. */
 export function measureTone(file: string): Heard {
   const samples = samplesOf(readFileSync(file));
+  return measure(samples, Math.max(0, Math.floor((samples.length - WINDOW) / 2)));
+}
+
+/** Measures its end, while it still grows. */
+export function measureLatest(file: string): Heard {
+  const samples = samplesOf(readFileSync(file));
+  return measure(samples, Math.max(0, samples.length - WINDOW));
+}
+
+function measure(samples: Int16Array, from: number): Heard {
   const seconds = samples.length / RATE_HZ;
-  const from = Math.max(0, Math.floor((samples.length - WINDOW) / 2));
   const window = samples.subarray(from, from + WINDOW);
   let best = { hz: 0, power: 0 };
   for (let hz = LOWEST_HZ; hz <= HIGHEST_HZ; hz += STEP_HZ) {

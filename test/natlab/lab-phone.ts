@@ -1,10 +1,21 @@
 /**
- * A baresip phone in a namespace of the lab. It takes calls by itself, has only silence to say, and
+ * A baresip phone in a namespace of the lab. It takes calls by itself, has silence or a tone to say, and
  * takes its commands from a pipe: a control port would be out of reach.
  */
 import { execFileSync } from "node:child_process";
-import { closeSync, constants, openSync, readdirSync, truncateSync, writeFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  openSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
+import { makeTone, measureLatest } from "../interop/tone.ts";
 import type { Program } from "../support/process.ts";
 import { eventually } from "../support/process.ts";
 import { PASSWORD, SIP_PORT } from "./lab-edge.ts";
@@ -18,6 +29,9 @@ const PATIENCE_MS = 8000;
 const REFRESH_S = 600;
 /** Longer than any call of the lab. */
 const SILENCE_S = 600;
+/** A recording that can be measured. */
+const ENOUGH_S = 0.6;
+const WAV_BYTES_PER_S = 16_000;
 const TRACE_BEGINS = "\x1b[36;1m#\n";
 const TRACE_ENDS = "\x1b[;m";
 
@@ -31,6 +45,8 @@ export interface LabPhoneOptions {
   readonly refresh_s?: number;
   /** Its place among the phones of its name: 1 for the first choice. */
   readonly q?: number;
+  /** It says this tone in place of silence, and records what it hears. */
+  readonly tone_hz?: number;
   /** False: it only calls and is called by its address. */
   readonly registers?: boolean;
 }
@@ -51,7 +67,7 @@ export class LabPhone {
     writeFileSync(join(this.#dir, "config"), configOf(options, this.#dir));
     writeFileSync(join(this.#dir, "accounts"), accountOf(options));
     writeFileSync(join(this.#dir, "contacts"), "");
-    writeSilence(join(this.#dir, "silence.wav"));
+    writeSilence(this.#sound);
     const pipe = join(this.#dir, "keys");
     execFileSync("mkfifo", [pipe]);
     this.#keys = openSync(pipe, constants.O_RDWR);
@@ -62,9 +78,14 @@ export class LabPhone {
   /** Starts it and waits until it is registered and takes commands. */
   static async start(space: Namespace, options: LabPhoneOptions): Promise<LabPhone> {
     const phone = new LabPhone(space, options);
+    if (options.tone_hz !== undefined) await makeTone(phone.#sound, options.tone_hz);
     await phone.#program.says(/baresip is ready/);
     if (options.registers !== false) await phone.registered();
     return phone;
+  }
+
+  get #sound(): string {
+    return join(this.#dir, "sound.wav");
   }
 
   get name(): string {
@@ -83,6 +104,24 @@ export class LabPhone {
     );
   }
 
+  /** The tone that it has heard in the last half second of the running call; null: none. */
+  heard(): number | null {
+    const [file] = this.#recordings();
+    return file === undefined || this.heard_s < ENOUGH_S ? null : measureLatest(file).hz;
+  }
+
+  /** How much it has recorded of the running call. */
+  get heard_s(): number {
+    const [file] = this.#recordings();
+    return file === undefined ? 0 : statSync(file).size / WAV_BYTES_PER_S;
+  }
+
+  #recordings(): string[] {
+    return readdirSync(this.#dir).flatMap((name) =>
+      name.endsWith("-dec.wav") ? [join(this.#dir, name)] : [],
+    );
+  }
+
   dial(uri: string): void {
     this.#type(`/dial ${uri}\n`);
   }
@@ -91,8 +130,9 @@ export class LabPhone {
     this.#type("/hangup\n");
   }
 
-  /** Begins a new chapter, between two calls: earlier messages no longer count. */
+  /** Begins a new chapter, between two calls: earlier messages and recordings no longer count. */
   forget(): void {
+    for (const file of this.#recordings()) rmSync(file);
     this.#before = this.#program.output.length;
   }
 
@@ -142,15 +182,18 @@ export class LabPhone {
 
 const sequenceOf = (message: string): string => valuesOf(message, "CSeq")[0] ?? "";
 
-function configOf({ address }: LabPhoneOptions, dir: string): string {
+function configOf({ address, tone_hz }: LabPhoneOptions, dir: string): string {
   const modules = MODULES_DIRS.find((each) => readdirSafe(each).includes("g711.so")) ?? MODULES_DIRS[0];
   return [
     `module_path ${modules}`,
     `sip_listen ${address}:${SIP_PORT}`,
     `net_interface ${address}`,
     "rtp_ports 20000-20040",
-    `audio_source aufile,${join(dir, "silence.wav")}`,
-    ...["g711", "aufile", "stdio"].map((name) => `module ${name}.so`),
+    `audio_source aufile,${join(dir, "sound.wav")}`,
+    `snd_path ${dir}`,
+    ...["g711", "aufile", "stdio", ...(tone_hz === undefined ? [] : ["sndfile"])].map(
+      (name) => `module ${name}.so`,
+    ),
     ...["account", "menu", "debug_cmd"].map((name) => `module_app ${name}.so`),
     "",
   ].join("\n");

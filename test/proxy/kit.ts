@@ -39,6 +39,7 @@ export interface RequestOptions {
 export interface AnswerOptions {
   readonly toTag?: string;
   readonly headers?: readonly string[];
+  readonly body?: string;
 }
 
 const VIA_NAME: Record<TransportName, string> = { udp: "UDP", tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" };
@@ -175,9 +176,9 @@ export class Phone {
       `Call-ID: ${request.callId}`,
       `CSeq: ${cseq instanceof ParseError ? 0 : cseq.number} ${request.method}`,
       ...(options.headers ?? (status < 300 ? [`Contact: <${this.contact}>`] : [])),
-      "Content-Length: 0",
+      `Content-Length: ${options.body?.length ?? 0}`,
       "",
-      "",
+      options.body ?? "",
     ];
     const text = lines.join("\r\n");
     this.flowOf(request).send(Buffer.from(text, "latin1"));

@@ -13,6 +13,7 @@ import type { Config } from "../../src/config/schema.ts";
 import { MemoryForwardStore } from "../../src/location/memory-forwards.ts";
 import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
+import type { MediaRelay } from "../../src/media/media-session.ts";
 import { Scanner } from "../../src/message/scan.ts";
 import type { SipMessage } from "../../src/message/sip-message.ts";
 import { NO_STATE } from "../../src/nat/kept-flow.ts";
@@ -32,6 +33,7 @@ export interface WorldOptions {
   /** TOML put behind the world's own lines. */
   readonly toml?: string;
   readonly resolver?: PromisedNames;
+  readonly media?: MediaRelay;
 }
 
 const NO_NAMES: PromisedNames = { addresses: async () => [], services: async () => [] };
@@ -89,6 +91,7 @@ export class World {
       keptState: NO_STATE,
       record: (record) => void this.records.push(record),
       tokenKey: this.dice.bytes(32),
+      media: options.media ?? null,
       config,
     });
     this.transports.receiver = this.core.receiver;

@@ -1,0 +1,216 @@
+/**
+ * Which calls are relayed, and what is edited for it: the session descriptions of their requests and answers.
+ */
+import { ipFamily } from "../base/address.ts";
+import type { Flow, LocalEndpoint } from "../base/flow.ts";
+import { sentByFor } from "../base/flow.ts";
+import type { Counter, Metrics } from "../base/metrics.ts";
+import type { Call } from "../calls/call.ts";
+import type { CallTable } from "../calls/call-table.ts";
+import type { RelayMode } from "../config/keys-media.ts";
+import type { Config } from "../config/schema.ts";
+import type { MediaLeg, Passed } from "../media/call-media.ts";
+import { CALLER, CallMedia } from "../media/call-media.ts";
+import type { MediaRelay } from "../media/media-session.ts";
+import { sdpPart } from "../message/body-parts.ts";
+import type { Edits } from "../message/edits.ts";
+import { ParseError } from "../message/parse-error.ts";
+import { readSdp } from "../message/sdp.ts";
+import type { SipMessage } from "../message/sip-message.ts";
+import { isPrivate } from "../nat/private-address.ts";
+import type { Branch } from "../proxy/branch.ts";
+import type { CallObserver } from "../proxy/call-observer.ts";
+import type { Copy, Forwarding, RequestEditor } from "../proxy/forward.ts";
+import type { Admitted } from "../proxy/sender.ts";
+import type { MediaEditor } from "./forwarding.ts";
+
+export interface RelayParts {
+  readonly metrics: Metrics;
+  readonly table: CallTable;
+  /** Null: this appliance relays nothing. */
+  readonly media: MediaRelay | null;
+}
+
+export class Relay implements RequestEditor, MediaEditor, CallObserver {
+  readonly #media: MediaRelay | null;
+  readonly #table: CallTable;
+  readonly #passed: (passed: Passed) => Counter;
+  readonly #refused: Counter;
+  #mode: RelayMode = "auto";
+  #advertise: string | null = null;
+  #isAnywhere = false;
+  #users: ReadonlyMap<string, RelayMode> = new Map();
+  #peers: ReadonlyMap<string, RelayMode> = new Map();
+
+  constructor({ metrics, table, media }: RelayParts, config: Config) {
+    this.#media = media;
+    this.#table = table;
+    this.#passed = (passed) =>
+      metrics.counter("sipedge_media_descriptions_total", "Session descriptions of relayed calls", {
+        passed,
+      });
+    this.#refused = metrics.counter(
+      "sipedge_media_calls_refused_total",
+      "Calls that could not be relayed, because no ports were free or the relay was gone",
+    );
+    this.configure(config);
+  }
+
+  configure({ media, user, peer }: Config): void {
+    this.#mode = media.relay;
+    this.#advertise = media.advertise;
+    this.#isAnywhere = media.accept_from === "anywhere";
+    this.#users = new Map(user.flatMap(({ name, relay }) => (relay === undefined ? [] : [[name, relay]])));
+    this.#peers = new Map(peer.flatMap(({ name, relay }) => (relay === undefined ? [] : [[name, relay]])));
+  }
+
+  /** Our addresses are these now. */
+  follow(endpoints: readonly LocalEndpoint[]): void {
+    const modes = [this.#mode, ...this.#users.values(), ...this.#peers.values()];
+    const isUsed = modes.some((mode) => mode !== "never");
+    this.#media?.hold(isUsed ? [...new Set(endpoints.map(({ address }) => address))] : []);
+  }
+
+  editRequest(edits: Edits, forwarding: Forwarding, copy: Copy): number | null {
+    const { request, callId } = forwarding;
+    const length = request.bodyEnd - request.bodyStart;
+    if (this.#media === null || (length === 0 && request.method !== "INVITE")) return length;
+    const call = this.#table.find(callId, request.fromTag, request.toTag);
+    if (call === null) return length;
+    if (request.hasToTag) return this.#inside(edits, request, call);
+    return request.method === "INVITE" ? this.#begin(edits, forwarding, copy, call) : length;
+  }
+
+  editResponse(edits: Edits, response: SipMessage): number {
+    const length = response.bodyEnd - response.bodyStart;
+    if (this.#media === null || response.status === 100) return length;
+    const call = this.#table.find(response.callId ?? "", response.fromTag, response.toTag);
+    const media = call?.media ?? null;
+    if (call === null || media === null) return length;
+    if (call.facts.from_tag !== response.fromTag) {
+      const key = media.keyOf(response.fromTag);
+      return key === null ? length : this.#pass(media, edits, response, CALLER, key).length;
+    }
+    const key = this.#keyOfAnswer(media, response);
+    return key === null ? length : this.#pass(media, edits, response, key, CALLER).length;
+  }
+
+  begun(): void {}
+  sent(): void {}
+  rang(): void {}
+  finished(): void {}
+
+  /** The first who takes the call has it; the ports of the others are closed. */
+  accepted({ id, method }: Branch, _response: SipMessage, { request, callId }: Admitted): void {
+    if (this.#media === null || method !== "INVITE" || request.hasToTag) return;
+    const media = this.#table.find(callId, request.fromTag, null)?.media ?? null;
+    if (media?.has(id)) media.choose(id);
+  }
+
+  ended(): void {} // its ports are closed when somebody answers, or the call is over
+
+  /** Null: this message must not leave. */
+  #begin(edits: Edits, forwarding: Forwarding, copy: Copy, call: Call): number | null {
+    const { request, source } = forwarding;
+    const length = request.bodyEnd - request.bodyStart;
+    if (call.media === null) {
+      if (!this.#isRelayed(forwarding, copy)) return length;
+      const session = this.#media?.open(call.id) ?? null;
+      if (session === null) {
+        this.#refused.inc();
+        return null;
+      }
+      call.media = new CallMedia(session);
+      call.media.join(this.#leg(CALLER, source, forwarding.callerIsBound));
+    } else if (!this.#isRelayed(forwarding, copy)) return length;
+    const { media } = call;
+    if (!media.join(this.#leg(copy.branch, copy.flow, copy.calleeIsBound))) return length;
+    const { passed, length: edited } = this.#pass(media, edits, request, CALLER, copy.branch);
+    if (passed !== "no_ports") return edited;
+    this.#refused.inc();
+    return null;
+  }
+
+  #inside(edits: Edits, request: SipMessage, { facts, media }: Call): number {
+    const length = request.bodyEnd - request.bodyStart;
+    if (media === null) return length;
+    const isCaller = facts.from_tag === request.fromTag;
+    const key = media.keyOf(isCaller ? request.toTag : request.fromTag);
+    if (key === null) return length;
+    return this.#pass(media, edits, request, isCaller ? CALLER : key, isCaller ? key : CALLER).length;
+  }
+
+  #pass(media: CallMedia, edits: Edits, message: SipMessage, from: string, to: string) {
+    const body = media.pass(edits, message, from, to);
+    if (body.passed !== "none") this.#passed(body.passed).inc();
+    return body;
+  }
+
+  /** Our own branch on top of it names the callee, and its tag does from then on. */
+  #keyOfAnswer(media: CallMedia, { cseq, toTag, via }: SipMessage): string | null {
+    const isFirst = !(cseq instanceof ParseError) && cseq.method === "INVITE";
+    const branch = via === null || via instanceof ParseError ? null : via.branch;
+    if (isFirst && branch !== null && media.has(branch)) {
+      if (toTag !== null) media.name(branch, toTag);
+      return branch;
+    }
+    return media.keyOf(toTag);
+  }
+
+  #leg(key: string, flow: Flow, is_nat: boolean): MediaLeg {
+    const { local, remoteAddress } = flow;
+    return {
+      key,
+      local_address: local.address,
+      told_address: this.#told(flow),
+      signalling_address: remoteAddress,
+      is_nat,
+      is_anywhere: this.#isAnywhere,
+    };
+  }
+
+  /** Inside our own networks the bound address, outside the advertised one, where it is an address. */
+  #told({ local, remoteAddress }: Flow): string {
+    const isInside = local.inside?.networks.has(remoteAddress) ?? false;
+    if (!isInside && this.#advertise !== null && ipFamily(local.address) === 4) return this.#advertise;
+    const host = hostOf(sentByFor(local, remoteAddress));
+    return ipFamily(host) === ipFamily(local.address) ? host : local.address;
+  }
+
+  #isRelayed(forwarding: Forwarding, copy: Copy): boolean {
+    const modes = [
+      this.#users.get(forwarding.callerUser ?? ""),
+      this.#users.get(copy.aor?.split("@", 1)[0] ?? ""),
+      this.#peers.get(copy.peer ?? ""),
+    ];
+    if (modes.includes("always")) return true;
+    if (modes.includes("never")) return false;
+    const mode = modes.includes("auto") ? "auto" : this.#mode;
+    return mode === "always" || (mode === "auto" && needsRelay(forwarding, copy));
+  }
+}
+
+/** Whether the two sides may not reach each other by themselves. */
+function needsRelay({ request, source, callerIsBound }: Forwarding, { calleeIsBound, flow }: Copy): boolean {
+  if (callerIsBound || calleeIsBound || source.local.address !== flow.local.address) return true;
+  if (isOutside(source) !== isOutside(flow)) return true;
+  // A private address in its description means nothing to one who is elsewhere.
+  return !isPrivate(flow.remoteAddress) && offersPrivate(request);
+}
+
+function isOutside({ local, remoteAddress }: Flow): boolean {
+  return local.inside !== undefined && !local.inside.networks.has(remoteAddress);
+}
+
+function offersPrivate(request: SipMessage): boolean {
+  const part = sdpPart(request);
+  const sdp = part === null ? null : readSdp(request.bytes, part.from, part.to);
+  if (sdp === null || sdp instanceof ParseError) return false;
+  return sdp.media.some(({ connection }) => connection !== null && isPrivate(connection.address));
+}
+
+/** `host:port` without its port and brackets. */
+function hostOf(sentBy: string): string {
+  if (sentBy.startsWith("[")) return sentBy.slice(1, sentBy.indexOf("]"));
+  return sentBy.split(":", 1)[0]!;
+}

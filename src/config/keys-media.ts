@@ -1,0 +1,79 @@
+/**
+ * Keys about the media of calls: [media], and which users and peers are relayed.
+ */
+import * as v from "valibot";
+import { ipFamily } from "../base/address.ts";
+import { integer, oneOf, section, text } from "./kinds.ts";
+
+const MODES = ["auto", "always", "never"] as const;
+
+/** When the media of a call passes through us. */
+export type RelayMode = (typeof MODES)[number];
+
+/** The key of `[[user]]` and `[[peer]]`. */
+export const relayKey = v.exactOptional(
+  oneOf(MODES, {
+    does: "In place of media.relay, for calls from and to it; always goes before never.",
+    without: "it is as media.relay says",
+    example: "always",
+  }),
+);
+
+export const media = section(
+  { does: "Voice and video: whether they pass through this appliance, and by which ports." },
+  {
+    relay: v.optional(
+      oneOf(MODES, {
+        does:
+          "auto relays the media of a call when one side stands behind a NAT, or the two cannot reach each other " +
+          "(IPv4 and IPv6, two networks of this machine). Its quality is measured only then.",
+        without: "never: two phones behind two NATs hear nothing",
+      }),
+      "auto",
+    ),
+    port_min: v.optional(
+      integer(1024, 65_534, "UDP port", {
+        does: "The first UDP port for media. A call with one stream takes four ports; a firewall must let all in.",
+        without: "a firewall that knows no range lets no voice through",
+        restart: true,
+      }),
+      10_000,
+    ),
+    port_max: v.optional(
+      integer(1025, 65_535, "UDP port", {
+        does: "The last one.",
+        without: "too few ports, and calls are refused with 503",
+        restart: true,
+      }),
+      19_999,
+    ),
+    advertise: v.optional(
+      v.nullable(
+        text((address) => ipFamily(address) === 4, "an IPv4 address", {
+          does: "The address phones outside send media to, when this machine stands behind a 1:1 NAT itself.",
+          without: "it is the address that a listener's advertise names, else the listener's own",
+          example: "203.0.113.5",
+        }),
+      ),
+      null,
+    ),
+    accept_from: v.optional(
+      oneOf(["named", "anywhere"], {
+        does:
+          "From where the first packet of a phone is believed: only from the address that its session description " +
+          "names or its signalling comes from, or from anywhere. Later ones are held to the first in both cases.",
+        without:
+          "anywhere: whoever guesses a port in time hears the call; named: phones are not heard whose media comes " +
+          "from an address of its own",
+      }),
+      "named",
+    ),
+    silence_s: v.optional(
+      integer(0, 86_400, "seconds, 0 for never", {
+        does: "A relayed call in which nothing was heard of both sides for so long is ended, unless it is on hold.",
+        without: "0: a call whose phones have lost power lasts until calls.max_duration_s",
+      }),
+      120,
+    ),
+  },
+);

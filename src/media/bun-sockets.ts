@@ -1,0 +1,42 @@
+/** Media sockets of this machine. */
+import type { MediaSocket, OpenSocket } from "./port-stock.ts";
+
+/** Each try takes one pending ICMP error off the socket. */
+const SEND_TRIES_MAX = 3;
+
+export const openBunSocket: OpenSocket = async (address, port, receive) => {
+  try {
+    const socket = await Bun.udpSocket({
+      hostname: address,
+      port,
+      socket: { data: (_socket, bytes, fromPort, from) => receive(bytes, fromPort, from), error() {} },
+    });
+    return new BunMediaSocket(socket);
+  } catch (error) {
+    const code = (error as { code?: unknown }).code;
+    return typeof code === "string" ? code : "unknown";
+  }
+};
+
+class BunMediaSocket implements MediaSocket {
+  readonly #socket: Bun.udp.Socket<"buffer">;
+
+  constructor(socket: Bun.udp.Socket<"buffer">) {
+    this.#socket = socket;
+  }
+
+  send(bytes: Uint8Array, port: number, address: string): boolean {
+    for (let tries = 0; tries < SEND_TRIES_MAX; tries++) {
+      try {
+        return this.#socket.send(bytes, port, address);
+      } catch {
+        // A phone that has closed its port answers by ICMP, which fails the next send: that one is repeated.
+      }
+    }
+    return false;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}

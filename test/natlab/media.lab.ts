@@ -1,0 +1,203 @@
+/**
+ * Two phones behind two NATs talk: each hears the other's tone through the relay, whatever kind their NATs are; a
+ * stranger who sprays its ports hears nothing and is not heard; and what the calls were like is on record.
+ */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { eventually } from "../support/process.ts";
+import { hangUp, up, uriOf } from "./calls.ts";
+import { Lab, noLab } from "./lab.ts";
+import { LabEdge } from "./lab-edge.ts";
+import { LabPhone } from "./lab-phone.ts";
+import type { NatBox, NatKind } from "./nat-box.ts";
+
+const EDGE = "203.0.113.10";
+const OUTSIDE = "203.0.113.20";
+const STRANGER = "203.0.113.66";
+const GATEWAY = "192.168.1.1";
+const HOST = "192.168.1.10";
+/** Both sides have the same private address, behind boxes of these kinds. */
+const KINDS: readonly NatKind[] = ["symmetric", "port_restricted"];
+const TONES = { symmetric: 440, port_restricted: 1000, outside: 600 } as const;
+const PORTS = { first: 12_000, last: 12_399 } as const;
+const SILENCE_S = 10;
+/** For a tone to be heard: a second of it, on a busy machine. */
+const HEARD_MS = 20_000;
+/** A NAT's new port is believed after 1.5 s of silence; a phone's packets fill half a second of recording. */
+const HEALED_MS = 8000;
+
+setDefaultTimeout(90_000);
+
+interface Stream {
+  readonly from: string;
+  readonly codec: string;
+  readonly packets: number;
+  readonly loss_percent: number | null;
+  readonly jitter_ms: number | null;
+  readonly mos_lq: number | null;
+  readonly source: string | null;
+  readonly refused: number;
+}
+interface ShownCall {
+  readonly state: string;
+  readonly media: readonly Stream[] | null;
+  readonly reason?: string;
+  readonly ended_by?: string;
+}
+
+describe.skipIf(noLab("media behind NATs", "sox"))("media behind NATs", () => {
+  let lab: Lab;
+  let edge: LabEdge;
+  let outside: LabPhone;
+  const boxes = new Map<string, NatBox>();
+  const phones = new Map<string, LabPhone>();
+  const phone = (name: string): LabPhone => phones.get(name)!;
+
+  beforeAll(async () => {
+    lab = new Lab("media");
+    edge = await LabEdge.start(lab.host("edge", EDGE), {
+      address: EDGE,
+      users: ["outside", ...KINDS],
+      toml: `[media]\nport_min = ${PORTS.first}\nport_max = ${PORTS.last}\nsilence_s = ${SILENCE_S}\n`,
+    });
+    const common = { registrar: edge.hostPort, transport: "udp" as const };
+    outside = await LabPhone.start(lab.host("outside", OUTSIDE), {
+      ...common,
+      name: "outside",
+      address: OUTSIDE,
+      tone_hz: TONES.outside,
+    });
+    for (const [index, kind] of KINDS.entries()) {
+      const box = lab.nat(kind, { kind, outside: `203.0.113.${100 + index}`, inside: GATEWAY });
+      boxes.set(kind, box);
+      const host = lab.behind(box, `${kind}-host`, HOST);
+      phones.set(
+        kind,
+        await LabPhone.start(host, {
+          ...common,
+          name: kind,
+          address: HOST,
+          tone_hz: TONES[kind as "symmetric"],
+        }),
+      );
+    }
+  });
+  afterAll(() => lab?.close());
+
+  async function talking(caller: LabPhone, callee: LabPhone): Promise<void> {
+    caller.forget();
+    callee.forget();
+    caller.dial(uriOf(callee, caller));
+    await up(caller, callee);
+    await hear(caller, callee);
+  }
+
+  async function hear(one: LabPhone, other: LabPhone, within_ms = HEARD_MS): Promise<void> {
+    await eventually(
+      () => `tones at both; heard ${one.heard()} and ${other.heard()} Hz`,
+      () => one.heard() === other.options.tone_hz && other.heard() === one.options.tone_hz,
+      within_ms,
+    );
+  }
+
+  const running = (): readonly ShownCall[] => edge.get<{ calls: ShownCall[] }>("/v1/calls").calls;
+  const ended = (): ShownCall => edge.get<{ records: ShownCall[] }>("/v1/records").records[0]!;
+
+  for (const [from, to] of [
+    ["symmetric", "port_restricted"],
+    ["port_restricted", "symmetric"],
+    ["symmetric", "outside"],
+    ["outside", "port_restricted"],
+  ] as const)
+    test(`NAT-12, NAT-13: ${from} calls ${to}, and they hear each other; /v1/calls and the record say how`, async () => {
+      const caller = from === "outside" ? outside : phone(from);
+      const callee = to === "outside" ? outside : phone(to);
+      await talking(caller, callee);
+      const [call] = running();
+      expect(call!.media!.map((stream) => stream.from).toSorted()).toEqual(["callee", "caller"]);
+      await hangUp(caller, callee);
+      const { media } = await eventually("the record", () => running().length === 0 && ended());
+      for (const { codec, packets, loss_percent, jitter_ms, mos_lq, refused } of media!) {
+        expect(codec).toBe("pcmu");
+        expect(packets).toBeGreaterThan(25);
+        expect(loss_percent).toBeLessThan(5);
+        expect(jitter_ms).toBeGreaterThanOrEqual(0);
+        expect(mos_lq).toBeGreaterThan(3);
+        expect(refused).toBeLessThanOrEqual(3); // those in front of the 200 that says what they are
+      }
+    });
+
+  test("NAT-29, NAT-13: the mappings are lost in the middle of a call: both hear each other again", async () => {
+    const [one, other] = [phone("symmetric"), phone("port_restricted")];
+    await talking(one, other);
+    const before = running()[0]!.media!.map(({ source }) => source);
+    boxes.get("symmetric")!.forget();
+    await eventually(
+      () => `another port; there are ${JSON.stringify(running()[0]?.media)}`,
+      () => running()[0]!.media!.some(({ source }) => source !== null && !before.includes(source)),
+      HEALED_MS,
+    );
+    const recorded = [one, other].map(({ heard_s }) => heard_s);
+    await eventually(
+      "both to hear more",
+      () => [one, other].every(({ heard_s }, index) => heard_s > recorded[index]! + 1),
+      HEALED_MS,
+    );
+    await hear(one, other, HEALED_MS);
+    await hangUp(one, other);
+  });
+
+  test("B-53: a stranger who sprays all ports diverts nothing, hears nothing and is not heard", async () => {
+    const stranger = lab.host("stranger", STRANGER);
+    const [one, other] = [phone("symmetric"), phone("port_restricted")];
+    one.forget();
+    other.forget();
+    // From before the call until after its end.
+    const spray = stranger.start([
+      process.execPath,
+      new URL("spray.ts", import.meta.url).pathname,
+      `${STRANGER}:7000`,
+      `${EDGE}:${PORTS.first}-${PORTS.last}`,
+    ]);
+    await spray.says(/round 2/);
+    one.dial(uriOf(other, one));
+    await up(one, other);
+    await hear(one, other);
+    await spray.says(/round \d/);
+    const [call] = running();
+    for (const { source, refused } of call!.media!) {
+      expect(source).not.toContain(STRANGER);
+      expect(refused).toBeGreaterThan(0);
+    }
+    expect([one.heard(), other.heard()]).toEqual([other.options.tone_hz!, one.options.tone_hz!]);
+    await hangUp(one, other);
+    await spray.stop();
+    expect(spray.output).not.toContain("heard");
+  });
+
+  test("NAT-33: while nobody calls, nothing answers on any of the ports", async () => {
+    await eventually("no call", () => running().length === 0);
+    const stranger = lab.host("scanner", "203.0.113.67");
+    const scan = stranger.start([
+      process.execPath,
+      new URL("spray.ts", import.meta.url).pathname,
+      "203.0.113.67:7000",
+      `${EDGE}:${PORTS.first}-${PORTS.last}`,
+    ]);
+    await scan.says(/round 3/);
+    await scan.stop();
+    expect(scan.output).not.toContain("heard");
+  });
+
+  test("B-54: both phones lose their power: the call is ended, and its record says why", async () => {
+    const [one, other] = [phone("symmetric"), phone("port_restricted")];
+    await talking(one, other);
+    for (const box of boxes.values()) box.loseAll();
+    const record = await eventually(
+      "the call to end",
+      () => running().length === 0 && ended(),
+      (SILENCE_S + 40) * 1000,
+    );
+    expect(record.ended_by).toBe("us");
+    expect(record.reason).toMatch(/^No media for 1\d s/);
+  });
+});
