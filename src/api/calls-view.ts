@@ -1,7 +1,7 @@
 /** `/v1/calls` and `/v1/records`: calls that run, and those that are over. */
 import type { Call } from "../calls/call.ts";
+import type { CallRecord } from "../calls/call-record.ts";
 import { recordOf } from "../calls/call-record.ts";
-import type { StoredRecord } from "../calls/sqlite-records.ts";
 import type { MediaReport } from "../media/media-session.ts";
 import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
@@ -132,7 +132,8 @@ function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
   };
 }
 
-function shownRecord(record: StoredRecord): Answer<"CallRecord"> {
+/** A record as the API and everybody else is told of it. */
+export function shownRecord(record: CallRecord): Answer<"CallRecord"> {
   const { answered_ms, ended_ms, rang_ms, started_ms } = record;
   return {
     id: record.id,

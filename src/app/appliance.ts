@@ -33,7 +33,8 @@ import { configUsers } from "./accounts.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
 import { makeMedia } from "./media.ts";
-import { realmOf } from "./room-rules.ts";
+import { RecordOutlets } from "./record-outlets.ts";
+import { outletRules, realmOf } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
 
 /** Stored accounts at most. */
@@ -68,6 +69,7 @@ export class Appliance {
   reload: ReloadSnapshot | null = null;
   readonly #keptFlows: SqliteKeptFlows;
   readonly #media: LocalRelay;
+  readonly #outlets: RecordOutlets;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -88,6 +90,7 @@ export class Appliance {
     this.forwards = new SqliteForwardStore(file, { clock, log, forwards_max: FORWARDS_MAX });
     this.#keptFlows = new SqliteKeptFlows(file, { clock, log, metrics });
     this.records = new SqliteRecords(file, { clock, log, metrics }, config.records);
+    this.#outlets = new RecordOutlets({ clock, log, metrics }, outletRules(config));
     const receiver: Receiver = {
       message: (bytes, flow) => this.core.receiver.message(bytes, flow),
       broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
@@ -111,7 +114,10 @@ export class Appliance {
       forwards: this.forwards,
       resolver: this.resolver,
       keptState: this.#keptFlows,
-      record: (record) => this.records.add(record),
+      record: (record) => {
+        this.records.add(record);
+        this.#outlets.add(record);
+      },
       tokenKey: secretKey(dataDir, "dialog", dice),
       media: this.#media,
       config,
@@ -159,6 +165,7 @@ export class Appliance {
     this.users.setConfigUsers(configUsers(next));
     if (changed.some((path) => path.startsWith("dns"))) this.resolver.configure(resolverOptions(next.dns));
     this.records.rules = next.records;
+    this.#outlets.configure(outletRules(next));
     this.#media.silence_ms = next.media.silence_s * 1000;
     this.core.configure(next);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
@@ -254,6 +261,7 @@ export class Appliance {
     this.transports.close();
     this.#keptFlows.flush();
     this.records.flush();
+    await this.#outlets.close();
     this.store.close();
   }
 }

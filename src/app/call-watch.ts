@@ -24,6 +24,7 @@ import type { Admitted } from "../proxy/sender.ts";
 import type { Target } from "../proxy/targets.ts";
 import type { ClientUser } from "../transaction/client-transaction.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
+import { CallQuality } from "./call-quality.ts";
 import { callRules } from "./room-rules.ts";
 
 export interface CallWatchParts {
@@ -42,6 +43,7 @@ export interface CallWatchParts {
 export class CallWatch implements CallObserver {
   readonly table: CallTable;
   readonly #parts: CallWatchParts;
+  readonly #quality: CallQuality;
   #isRecorded: boolean;
   /** Of its own: the messages of a call are read while others are under way. */
   readonly #scanner = new Scanner();
@@ -49,6 +51,8 @@ export class CallWatch implements CallObserver {
   constructor(parts: CallWatchParts, config: Config) {
     this.#parts = parts;
     this.#isRecorded = config.records.enabled;
+    this.#quality = new CallQuality(parts.log, parts.metrics);
+    this.#quality.mos_alarm = config.media.mos_alarm;
     const { clock, dice, metrics } = parts;
     this.table = new CallTable(
       {
@@ -58,6 +62,7 @@ export class CallWatch implements CallObserver {
         onEnd: (call, end) => void this.#over(call, end),
         onOverdue: (call) =>
           this.hangUp(call, "The call has lasted as long as it may (calls.max_duration_s)"),
+        onLook: (call) => this.#quality.look(call),
       },
       callRules(config),
     );
@@ -66,6 +71,7 @@ export class CallWatch implements CallObserver {
   configure(config: Config): void {
     this.#isRecorded = config.records.enabled;
     this.table.rules = callRules(config);
+    this.#quality.mos_alarm = config.media.mos_alarm;
   }
 
   begun(admitted: Admitted, refusal: Refusal | null): void {
@@ -155,6 +161,7 @@ export class CallWatch implements CallObserver {
   async #over(call: Call, end: CallEnd): Promise<void> {
     const { media } = call;
     const report = media === null ? null : await media.session.close();
+    if (report !== null) this.#quality.ended(call, report);
     if (this.#isRecorded) this.#parts.record(recordOf(call, end, this.#scanner, report));
   }
 

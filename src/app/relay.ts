@@ -77,7 +77,7 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
     if (this.#media === null || (length === 0 && request.method !== "INVITE")) return length;
     const call = this.#table.find(callId, request.fromTag, request.toTag);
     if (call === null) return length;
-    if (request.hasToTag) return this.#inside(edits, request, call);
+    if (request.hasToTag) return this.#inside(edits, request, forwarding.source, call);
     return request.method === "INVITE" ? this.#begin(edits, forwarding, copy, call) : length;
   }
 
@@ -131,12 +131,13 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
     return null;
   }
 
-  #inside(edits: Edits, request: SipMessage, { facts, media }: Call): number {
+  #inside(edits: Edits, request: SipMessage, source: Flow, { facts, media }: Call): number {
     const length = request.bodyEnd - request.bodyStart;
     if (media === null) return length;
     const isCaller = facts.from_tag === request.fromTag;
     const key = media.keyOf(isCaller ? request.toTag : request.fromTag);
     if (key === null) return length;
+    media.move(isCaller ? CALLER : key, source.remoteAddress);
     return this.#pass(media, edits, request, isCaller ? CALLER : key, isCaller ? key : CALLER).length;
   }
 

@@ -8,6 +8,7 @@ import type { LocatorOptions } from "../dns/locator.ts";
 import { locatorOptions } from "../dns/resolver-options.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
 import type { RegistrarLimits } from "../registrar/registrar.ts";
+import type { OutletRules } from "./record-outlets.ts";
 
 /** The digest realm: as configured, else the first domain, else our name. */
 export function realmOf(config: Config): string {
@@ -45,6 +46,11 @@ export function locatorRules({ dns }: Config, endpoints: readonly LocalEndpoint[
     dns,
     endpoints.map(({ transport }) => transport),
   );
+}
+
+export function outletRules({ records }: Config): OutletRules {
+  const { file, webhook, webhook_token = null } = records;
+  return { file, webhook, webhook_token };
 }
 
 export function callRules({ calls, records }: Config): CallRules {

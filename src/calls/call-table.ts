@@ -24,6 +24,8 @@ export interface CallTableParts {
   readonly onEnd: (call: Call, end: CallEnd) => void;
   /** Told of a call that has lasted as long as it may: whoever can, ends it. */
   readonly onOverdue: (call: Call) => void;
+  /** Told of each call that is up, every few seconds. */
+  readonly onLook: (call: Call) => void;
 }
 
 const SWEEP_MS = 5000;
@@ -156,6 +158,7 @@ export class CallTable {
       this.end(call, "us", 200, "Ended by us, without an answer");
     else if (state === "up" && max_duration_ms > 0 && now > answered_at + max_duration_ms)
       this.#parts.onOverdue(call);
+    else this.#parts.onLook(call);
   }
 }
 

@@ -256,37 +256,3 @@ export const emergency = section(
     ),
   },
 );
-
-export const records = section(
-  { does: "What is kept of calls: /v1/calls shows those that run, /v1/records those that are over." },
-  {
-    enabled: v.optional(
-      truth({
-        does: "Whether a record of each call attempt is kept.",
-        without: "nobody can tell later who called whom",
-      }),
-      true,
-    ),
-    rows_max: v.optional(
-      integer(1, 1_000_000, "records", {
-        does: "How many are kept; the oldest go first. A record takes some 500 bytes.",
-        without: "a small flash fills up",
-      }),
-      10_000,
-    ),
-    days: v.optional(
-      integer(1, 3650, "days", {
-        does: "How long they are kept.",
-        without: "who called whom is personal data: keep it no longer than you need it",
-      }),
-      30,
-    ),
-    calls_max: v.optional(
-      integer(1, 1_000_000, "calls", {
-        does: "Calls that are followed at once; one more is let through, and neither shown nor recorded.",
-        without: "each takes some 2 KB of memory",
-      }),
-      20_000,
-    ),
-  },
-);

@@ -3,7 +3,7 @@
  */
 import * as v from "valibot";
 import { ipFamily } from "../base/address.ts";
-import { integer, oneOf, section, text } from "./kinds.ts";
+import { decimal, integer, oneOf, section, text } from "./kinds.ts";
 
 const MODES = ["auto", "always", "never"] as const;
 
@@ -67,6 +67,13 @@ export const media = section(
           "from an address of its own",
       }),
       "named",
+    ),
+    mos_alarm: v.optional(
+      decimal(0, 4.5, "MOS, 0 for never", {
+        does: "A relayed call whose listening quality falls below this is named in the log, once for each direction.",
+        without: "0: bad lines are found when people complain",
+      }),
+      0,
     ),
     silence_s: v.optional(
       integer(0, 86_400, "seconds, 0 for never", {

@@ -56,6 +56,17 @@ export function integer(min: number, max: number, unit: string, about: About) {
   );
 }
 
+/** A number with a fraction within bounds. */
+export function decimal(min: number, max: number, unit: string, about: About) {
+  const allowed = `${min}..${max} ${unit}`;
+  return v.pipe(
+    v.number(allowed),
+    v.minValue(min, allowed),
+    v.maxValue(max, allowed),
+    meta({ ...about, allowed }),
+  );
+}
+
 export function truth(about: About) {
   const allowed = "true, false";
   return v.pipe(v.boolean(unquoted(allowed)), meta({ ...about, allowed }));

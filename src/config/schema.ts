@@ -4,12 +4,13 @@
  */
 import * as v from "valibot";
 import { isHost } from "./hosts.ts";
-import { calledDomain, calls, emergency, group, records } from "./keys-calls.ts";
+import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
 import { dns } from "./keys-dns.ts";
 import { media } from "./keys-media.ts";
 import { device, keepalive, nat } from "./keys-nat.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
 import { peer } from "./keys-peers.ts";
+import { records } from "./keys-records.ts";
 import { route } from "./keys-routes.ts";
 import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";

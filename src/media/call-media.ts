@@ -64,6 +64,13 @@ export class CallMedia {
     return true;
   }
 
+  /** A side signals from this address now. */
+  move(key: string, signalling_address: string): void {
+    const leg = this.#legs.get(key);
+    if (leg !== undefined && leg.signalling_address !== signalling_address)
+      this.#legs.set(key, { ...leg, signalling_address });
+  }
+
   has(key: string): boolean {
     return this.#legs.has(key);
   }

@@ -15,10 +15,13 @@ export class Latch {
   #heard_ms = 0;
   #ssrc = 0;
   #isLoose = true;
+  /** When it was first heard at its old address after `loosen`; -1: not since. */
+  #kept_ms = -1;
 
   /** From now on the next packet that may be its own is believed. */
   loosen(): void {
     this.#isLoose = true;
+    this.#kept_ms = -1;
   }
 
   /** What was learned is not true any more: it is to be learned anew. */
@@ -36,6 +39,7 @@ export class Latch {
     if (port === this.port && address === this.address) {
       this.#heard_ms = now_ms;
       if (ssrc !== 0) this.#ssrc = ssrc;
+      if (this.#isLoose) this.#keep(now_ms);
       return "same";
     }
     if (!this.#mayMove(address, ssrc, isOwn, now_ms)) return "refused";
@@ -46,6 +50,12 @@ export class Latch {
     this.#ssrc = ssrc;
     this.#isLoose = false;
     return verdict;
+  }
+
+  /** What was on its way when it described itself anew still comes from the old address: that alone proves nothing. */
+  #keep(now_ms: number): void {
+    if (this.#kept_ms < 0) this.#kept_ms = now_ms;
+    else if (now_ms - this.#kept_ms >= RELATCH_SILENCE_MS) this.#isLoose = false;
   }
 
   /** A new NAT mapping keeps the source's SSRC, and most often its address. */

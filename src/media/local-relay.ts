@@ -151,6 +151,7 @@ class Session implements MediaSession {
   }
 
   drop(key: string): void {
+    if (this.#early === key) this.#early = null;
     for (const stream of this.#streams) {
       const side = stream?.sides.get(key);
       if (stream === undefined || side === undefined) continue;

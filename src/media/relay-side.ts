@@ -67,7 +67,7 @@ export class RelaySide implements PairUser {
     this.types = new PayloadTypes(remote.payloads ?? []);
     this.meter.describe(this.types, this.pair.address.includes(":") ? 6 : 4);
     this.#parts.legs.setClock(this.role, remote.payloads?.[0]?.clock_hz ?? 0);
-    if (before !== null && before.address === remote.address && before.rtp_port === remote.rtp_port) return;
+    if (before !== null && isSamePlace(before, remote)) return;
     // One that says where it is: there, at once. One behind a NAT: where it was, until it is heard from elsewhere.
     for (const latch of [this.latch, this.#rtcpLatch])
       if (remote.is_nat) latch.loosen();
@@ -82,7 +82,7 @@ export class RelaySide implements PairUser {
     if (!isMedia && !isDtls(bytes)) return this.#refuse("no_media");
     const now = this.#parts.clock.now();
     const source = remote.is_rtp && isMedia ? ssrc(bytes) : 0;
-    if (!this.#hear(this.latch, bytes, port, address, source, now)) return;
+    if (!this.#hear(this.latch, isMedia ? bytes : null, port, address, source, now)) return;
     if (remote.is_rtp && isMedia) this.meter.packet(bytes, now);
     this.heard_ms = now;
     this.#parts.host.otherOf(this)?.pass(bytes);
@@ -122,7 +122,7 @@ export class RelaySide implements PairUser {
     this.#parts.host.otherOf(this)?.passRtcp(bytes);
   }
 
-  /** `media`: null for RTCP. False: it was refused. */
+  /** `media`: null for RTCP and DTLS. False: it was refused. */
   #hear(
     latch: Latch,
     media: Buffer | null,
@@ -169,6 +169,15 @@ export class RelaySide implements PairUser {
     this.refused++;
     this.#parts.metrics.dropped(why);
   }
+}
+
+/** Whether it says that it is where it was. */
+function isSamePlace(before: RemoteMedia, now: RemoteMedia): boolean {
+  return (
+    before.address === now.address &&
+    before.rtp_port === now.rtp_port &&
+    before.signalling_address === now.signalling_address
+  );
 }
 
 function isDtls(bytes: Buffer): boolean {

@@ -9,7 +9,11 @@ import { configurationPage } from "../../src/config/reference.ts";
 import { configOf } from "./support.ts";
 
 const ROOT = resolve(import.meta.dir, "../..");
-const FILES = { "/etc/sipedge/token": "a-token-of-some-length", "/etc/sipedge/alice.password": "wonderland" };
+const FILES = {
+  "/etc/sipedge/token": "a-token-of-some-length",
+  "/etc/sipedge/alice.password": "wonderland",
+  "/etc/sipedge/webhook-token": "hook",
+};
 
 /** The text with every key and section that is switched off switched on. */
 const allOn = (toml: string) => toml.replace(/^#(?=[a-z_0-9]+ = |\[)/gm, "");

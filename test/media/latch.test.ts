@@ -50,6 +50,20 @@ describe("NAT-13 a side's address", () => {
       expect([latch.address, latch.port]).toEqual(held);
     });
 
+  test("B-53 a phone that stays where it was after a new description holds its place again", () => {
+    const latch = latched();
+    latch.loosen();
+    for (let ms = 20; ms <= 3000; ms += 20) expect(latch.hear(PHONE, 4000, SSRC, true, ms)).toBe("same");
+    expect(latch.hear(OTHER, 666, 99, true, 3010)).toBe("refused");
+  });
+
+  test("what was still on its way does not hold it back", () => {
+    const latch = latched();
+    latch.loosen();
+    latch.hear(PHONE, 4000, SSRC, true, 20);
+    expect(latch.hear(PHONE, 5000, SSRC, true, 40)).toBe("moved");
+  });
+
   test("after a new description the next packet that may be its own moves it, and only that", () => {
     const latch = latched();
     latch.loosen();

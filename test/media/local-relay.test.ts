@@ -189,6 +189,41 @@ describe("NAT-12 media between two phones", () => {
   });
 });
 
+describe("what came of a second look", () => {
+  test("DTLS is what a side may begin with: there is no RTP before it", async () => {
+    const at = await site();
+    const { caller } = call(at);
+    const hello = Buffer.from([22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
+    arrive(at, caller.rtp_port, hello, A);
+    expect(at.sent.map(({ to }) => to)).toEqual(["198.51.100.8:5000"]);
+  });
+
+  test("a phone that played early media and gave up does not silence the next", async () => {
+    const at = await site();
+    const session = at.relay.open("c1")!;
+    session.side(0, CALLER, OURS);
+    session.setRemote(0, CALLER, remote(A));
+    const one = session.side(0, "one", OURS)!;
+    const two = session.side(0, "two", OURS)!;
+    session.setRemote(0, "one", remote(B));
+    session.setRemote(0, "two", remote({ address: "198.51.100.9", port: 5000 }));
+    arrive(at, one.rtp_port, rtp(1, 1), B);
+    session.drop("one");
+    arrive(at, two.rtp_port, rtp(1, 2), { address: "198.51.100.9", port: 5000 });
+    expect(at.sent.map(({ bytes }) => bytes.readUInt32BE(8))).toEqual([1, 2]);
+  });
+
+  test("the same description from a new network: heard from there", async () => {
+    const at = await site();
+    const nat = { address: "10.0.0.7", is_nat: true, signalling_address: A.address };
+    const { session, caller } = call(at, nat);
+    arrive(at, caller.rtp_port, rtp(1), A);
+    session.setRemote(0, CALLER, remote(A, { ...nat, signalling_address: "198.51.100.77" }));
+    arrive(at, caller.rtp_port, rtp(1, 0x3333), { address: "198.51.100.77", port: 4000 });
+    expect(at.sent).toHaveLength(2);
+  });
+});
+
 describe("NAT-13, B-53 a sprayer from elsewhere", () => {
   test("before the answer, before the first packet and after it: nothing is diverted, nothing is passed on", async () => {
     const at = await site();
