@@ -81,8 +81,8 @@ const CSV_QUALITY = [
   "loss_percent",
   "jitter_ms",
   "round_trip_ms",
-  "mos_cq",
-  "mos_lq",
+  "mos_cqe",
+  "mos_lqe",
 ] as const;
 const CSV_SENDERS = ["caller", "callee"] as const;
 
@@ -165,10 +165,16 @@ function shownMedia(report: MediaReport | null): NonNullable<Answer<"Call">["med
     codec: shownText(stream.codec),
     loss_percent: rounded(stream.loss_percent, 2),
     jitter_ms: rounded(stream.jitter_ms, 1),
+    jitter_max_ms: rounded(stream.jitter_max_ms, 1),
     round_trip_ms: rounded(stream.round_trip_ms, 1),
-    r_factor: rounded(stream.r_factor, 1),
-    mos_cq: rounded(stream.mos_cq, 2),
-    mos_lq: rounded(stream.mos_lq, 2),
+    leg_round_trip_ms: rounded(stream.leg_round_trip_ms, 1),
+    far_loss_percent: rounded(stream.far_loss_percent, 2),
+    far_jitter_ms: rounded(stream.far_jitter_ms, 1),
+    r_lq: rounded(stream.r_lq, 1),
+    r_cq: rounded(stream.r_cq, 1),
+    mos_lqe: rounded(stream.mos_lqe, 2),
+    mos_cqe: rounded(stream.mos_cqe, 2),
+    mos_simple: rounded(stream.mos_simple, 2),
   }));
 }
 

@@ -37,14 +37,14 @@ export class CallQuality {
 
   ended(call: Call, report: MediaReport): void {
     this.#warn(call, report);
-    for (const { mos_lq, packets } of report.streams)
-      if (packets > 0) this.#directions(mos_lq === null ? "unknown" : classOf(mos_lq)).inc();
+    for (const { mos_lqe, packets } of report.streams)
+      if (packets > 0) this.#directions(mos_lqe === null ? "unknown" : classOf(mos_lqe)).inc();
   }
 
   #warn(call: Call, { streams }: MediaReport): void {
     for (const stream of streams) {
-      const { mos_lq, packets } = stream;
-      if (mos_lq === null || packets < PACKETS_MIN || mos_lq >= this.mos_alarm) continue;
+      const { mos_lqe, packets } = stream;
+      if (mos_lqe === null || packets < PACKETS_MIN || mos_lqe >= this.mos_alarm) continue;
       const told = this.#told.get(call) ?? new Set();
       const direction = `${stream.stream} ${stream.from}`;
       if (told.has(direction)) continue;
@@ -60,11 +60,11 @@ const classOf = (mos: number): string => {
   return least === undefined ? `below ${CLASSES.at(-1)}` : `${least} or more`;
 };
 
-function figures({ from, codec, mos_lq, loss_percent, jitter_ms, source }: StreamReport) {
+function figures({ from, codec, mos_lqe, loss_percent, jitter_ms, source }: StreamReport) {
   return {
     from,
     codec,
-    mos: (mos_lq ?? 0).toFixed(2),
+    mos: (mos_lqe ?? 0).toFixed(2),
     loss_percent: (loss_percent ?? 0).toFixed(1),
     jitter_ms: (jitter_ms ?? 0).toFixed(1),
     source: source ?? "",

@@ -10,12 +10,13 @@ import type { CallTable } from "../calls/call-table.ts";
 import type { RelayMode } from "../config/keys-media.ts";
 import type { Config } from "../config/schema.ts";
 import type { MediaLeg, Passed } from "../media/call-media.ts";
-import { CALLER, CallMedia } from "../media/call-media.ts";
+import { CALLER, CallMedia, editCodecs } from "../media/call-media.ts";
 import type { MediaRelay } from "../media/media-session.ts";
 import { sdpPart } from "../message/body-parts.ts";
 import type { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
 import { readSdp } from "../message/sdp.ts";
+import type { CodecRule } from "../message/sdp-codec-rule.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { isPrivate } from "../nat/private-address.ts";
 import type { Branch } from "../proxy/branch.ts";
@@ -39,6 +40,7 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
   #mode: RelayMode = "auto";
   #advertise: string | null = null;
   #isAnywhere = false;
+  #codecs: CodecRule | null = null;
   #users: ReadonlyMap<string, RelayMode> = new Map();
   #peers: ReadonlyMap<string, RelayMode> = new Map();
 
@@ -59,6 +61,9 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
   configure({ media, user, peer }: Config): void {
     this.#mode = media.relay;
     this.#advertise = media.advertise;
+    const remove = media.codecs_remove.map((name) => name.toLowerCase());
+    const prefer = media.codecs_prefer.map((name) => name.toLowerCase());
+    this.#codecs = remove.length + prefer.length === 0 ? null : { remove, prefer };
     this.#isAnywhere = media.accept_from === "anywhere";
     this.#users = new Map(user.flatMap(({ name, relay }) => (relay === undefined ? [] : [[name, relay]])));
     this.#peers = new Map(peer.flatMap(({ name, relay }) => (relay === undefined ? [] : [[name, relay]])));
@@ -74,25 +79,31 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
   editRequest(edits: Edits, forwarding: Forwarding, copy: Copy): number | null {
     const { request, callId } = forwarding;
     const length = request.bodyEnd - request.bodyStart;
-    if (this.#media === null || (length === 0 && request.method !== "INVITE")) return length;
+    if (length === 0 && request.method !== "INVITE") return length;
+    if (this.#media === null) return this.#plain(edits, request);
     const call = this.#table.find(callId, request.fromTag, request.toTag);
-    if (call === null) return length;
+    if (call === null) return this.#plain(edits, request);
     if (request.hasToTag) return this.#inside(edits, request, forwarding.source, call);
-    return request.method === "INVITE" ? this.#begin(edits, forwarding, copy, call) : length;
+    return request.method === "INVITE"
+      ? this.#begin(edits, forwarding, copy, call)
+      : this.#plain(edits, request);
   }
 
   editResponse(edits: Edits, response: SipMessage): number {
-    const length = response.bodyEnd - response.bodyStart;
-    if (this.#media === null || response.status === 100) return length;
+    if (this.#media === null || response.status === 100) return this.#plain(edits, response);
     const call = this.#table.find(response.callId ?? "", response.fromTag, response.toTag);
     const media = call?.media ?? null;
-    if (call === null || media === null) return length;
+    if (call === null || media === null) return this.#plain(edits, response);
     if (call.facts.from_tag !== response.fromTag) {
       const key = media.keyOf(response.fromTag);
-      return key === null ? length : this.#pass(media, edits, response, CALLER, key).length;
+      return key === null
+        ? this.#plain(edits, response)
+        : this.#pass(media, edits, response, CALLER, key).length;
     }
     const key = this.#keyOfAnswer(media, response);
-    return key === null ? length : this.#pass(media, edits, response, key, CALLER).length;
+    return key === null
+      ? this.#plain(edits, response)
+      : this.#pass(media, edits, response, key, CALLER).length;
   }
 
   begun(): void {}
@@ -112,9 +123,8 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
   /** Null: this message must not leave. */
   #begin(edits: Edits, forwarding: Forwarding, copy: Copy, call: Call): number | null {
     const { request, source } = forwarding;
-    const length = request.bodyEnd - request.bodyStart;
     if (call.media === null) {
-      if (!this.#isRelayed(forwarding, copy)) return length;
+      if (!this.#isRelayed(forwarding, copy)) return this.#plain(edits, request);
       const session = this.#media?.open(call.id) ?? null;
       if (session === null) {
         this.#refused.inc();
@@ -122,9 +132,11 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
       }
       call.media = new CallMedia(session);
       call.media.join(this.#leg(CALLER, source, forwarding.callerIsBound));
-    } else if (!this.#isRelayed(forwarding, copy)) return length;
+    } else if (!this.#isRelayed(forwarding, copy)) return this.#plain(edits, request);
     const { media } = call;
-    if (!media.join(this.#leg(copy.branch, copy.flow, copy.calleeIsBound))) return length;
+    media.codecs = this.#codecs;
+    if (!media.join(this.#leg(copy.branch, copy.flow, copy.calleeIsBound)))
+      return this.#plain(edits, request);
     const { passed, length: edited } = this.#pass(media, edits, request, CALLER, copy.branch);
     if (passed !== "no_ports") return edited;
     this.#refused.inc();
@@ -132,13 +144,18 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
   }
 
   #inside(edits: Edits, request: SipMessage, source: Flow, { facts, media }: Call): number {
-    const length = request.bodyEnd - request.bodyStart;
-    if (media === null) return length;
+    if (media === null) return this.#plain(edits, request);
     const isCaller = facts.from_tag === request.fromTag;
     const key = media.keyOf(isCaller ? request.toTag : request.fromTag);
-    if (key === null) return length;
+    if (key === null) return this.#plain(edits, request);
     media.move(isCaller ? CALLER : key, source.remoteAddress);
     return this.#pass(media, edits, request, isCaller ? CALLER : key, isCaller ? key : CALLER).length;
+  }
+
+  /** Its media does not pass here. */
+  #plain(edits: Edits, message: SipMessage): number {
+    const length = message.bodyEnd - message.bodyStart;
+    return this.#codecs === null || length === 0 ? length : editCodecs(edits, message, this.#codecs);
   }
 
   #pass(media: CallMedia, edits: Edits, message: SipMessage, from: string, to: string) {

@@ -3,9 +3,12 @@
  */
 import * as v from "valibot";
 import { ipFamily } from "../base/address.ts";
-import { decimal, integer, oneOf, section, text } from "./kinds.ts";
+import { decimal, integer, listOf, oneOf, section, text } from "./kinds.ts";
 
 const MODES = ["auto", "always", "never"] as const;
+
+/** An encoding name (RFC 8866 §6.6), with clock rate or without. */
+const CODEC = /^[A-Za-z0-9!#$%&'*+.^_`{|}~-]{1,64}(\/\d{1,10})?$/;
 
 /** When the media of a call passes through us. */
 export type RelayMode = (typeof MODES)[number];
@@ -67,6 +70,22 @@ export const media = section(
           "from an address of its own",
       }),
       "named",
+    ),
+    codecs_remove: v.optional(
+      listOf((name) => CODEC.test(name), 'codec names, like "g729" or "telephone-event/16000"', {
+        does: "Codecs that are taken out of session descriptions, as long as another one is left in the stream.",
+        without: "phones agree on a codec that a trunk bills, records or transcodes badly",
+        example: ["g723"],
+      }),
+      [],
+    ),
+    codecs_prefer: v.optional(
+      listOf((name) => CODEC.test(name), 'codec names, like "opus" or "pcma"', {
+        does: "Codecs that are put first in this order; the others stay behind them as they were.",
+        without: "the phone's own order decides",
+        example: ["opus", "pcma"],
+      }),
+      [],
     ),
     mos_alarm: v.optional(
       decimal(0, 4.5, "MOS, 0 for never", {

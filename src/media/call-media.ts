@@ -9,6 +9,7 @@ import type { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Sdp, SdpMedia } from "../message/sdp.ts";
 import { readSdp } from "../message/sdp.ts";
+import type { CodecRule } from "../message/sdp-codec-rule.ts";
 import type { MediaPlan } from "../message/sdp-edit.ts";
 import { rewriteSdp } from "../message/sdp-edit.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -45,7 +46,17 @@ export interface PassedBody {
 /** Callees of one call whose sides are told apart; one more, and its answers pass as they came. */
 const LEGS_MAX = 64;
 
+/** Applies a codec rule to the session description of a message that is not relayed. Returns the body's length. */
+export function editCodecs(edits: Edits, message: SipMessage, rule: CodecRule): number {
+  const part = sdpPart(message);
+  const sdp = part === null ? null : readSdp(message.bytes, part.from, part.to);
+  if (part === null || sdp === null || sdp instanceof ParseError) return message.bodyEnd - message.bodyStart;
+  return rewrite(edits, message, part, sdp, [], rule);
+}
+
 export class CallMedia {
+  /** What is done to the codecs of the descriptions that pass; null: nothing. */
+  codecs: CodecRule | null = null;
   readonly session: MediaSession;
   readonly #legs = new Map<string, MediaLeg>();
   /** Keys of callees by the To tags of their answers. */
@@ -109,7 +120,7 @@ export class CallMedia {
       return { passed: "own", length };
     const plans = this.#plan(sdp, from!, to!);
     if (plans === null) return { passed: "no_ports", length };
-    return { passed: "relayed", length: rewrite(edits, message, part, sdp, plans) };
+    return { passed: "relayed", length: rewrite(edits, message, part, sdp, plans, this.codecs) };
   }
 
   #plan(sdp: Sdp, from: MediaLeg, to: MediaLeg): (MediaPlan | null)[] | null {
@@ -149,12 +160,13 @@ function rewrite(
   part: BodyPart,
   sdp: Sdp,
   media: readonly (MediaPlan | null)[],
+  codecs: CodecRule | null,
 ): number {
   const { growth } = rewriteSdp(edits, sdp, {
     media,
     ice: "strip",
     originAddress: null,
-    codecs: null,
+    codecs,
     isMarked: false,
   });
   return editLength(edits, message, part, growth);

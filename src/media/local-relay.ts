@@ -217,7 +217,9 @@ function reportOf(side: RelaySide, { legs }: Stream, stream: number, now: number
   const snapshot = side.meter.snapshot(now);
   const { payload_type } = snapshot;
   const codec = payload_type === null ? null : side.types.codec(payload_type);
-  const { round_trip_ms } = legs.snapshot();
+  const rtcp = legs.snapshot();
+  const { round_trip_ms } = rtcp;
+  const { far_end } = rtcp[side.role === "caller" ? "callee" : "caller"];
   const quality = streamQuality(snapshot, codec, round_trip_ms, side.remote?.ptime_ms ?? undefined);
   const hasAny = snapshot.expected > 0;
   return {
@@ -228,10 +230,17 @@ function reportOf(side: RelaySide, { legs }: Stream, stream: number, now: number
     bytes: snapshot.bytes,
     loss_percent: hasAny ? snapshot.loss_percent : null,
     jitter_ms: snapshot.jitter_mean_ms,
+    jitter_max_ms: snapshot.jitter_max_ms,
     round_trip_ms,
-    r_factor: quality === null ? null : (quality.r_cq ?? quality.r_lq),
-    mos_cq: quality?.mos_cqe ?? null,
-    mos_lq: quality?.mos_lqe ?? null,
+    leg_round_trip_ms: rtcp[side.role].round_trip_ms,
+    far_loss_percent: far_end?.loss_percent ?? null,
+    far_jitter_ms: far_end?.jitter_ms ?? null,
+    r_lq: quality?.r_lq ?? null,
+    r_cq: quality?.r_cq ?? null,
+    mos_lqe: quality?.mos_lqe ?? null,
+    mos_cqe: quality?.mos_cqe ?? null,
+    mos_simple: quality?.mos_simple ?? null,
+    scale: quality?.scale ?? null,
     out_of_order: snapshot.reordered,
     duplicates: snapshot.duplicates,
     source: address === null ? null : address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`,

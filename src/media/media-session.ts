@@ -79,14 +79,26 @@ export interface StreamReport {
   readonly bytes: number;
   /** RFC 3550 §6.4.1, in percent of what was expected; null: nothing was yet. */
   readonly loss_percent: number | null;
+  /** Interarrival jitter: its mean and its maximum. */
   readonly jitter_ms: number | null;
+  readonly jitter_max_ms: number | null;
   /** Phone to phone and back, from RTCP; null: it does not say. */
   readonly round_trip_ms: number | null;
-  readonly r_factor: number | null;
-  /** Conversational quality, with delay; null without `round_trip_ms`. */
-  readonly mos_cq: number | null;
-  /** Listening quality. */
-  readonly mos_lq: number | null;
+  /** Between us and the phone that sends this, and back. */
+  readonly leg_round_trip_ms: number | null;
+  /** What the phone that hears this says in its last report of what it lost of it, and of its jitter. */
+  readonly far_loss_percent: number | null;
+  readonly far_jitter_ms: number | null;
+  /** ITU-T G.107 without delay, and with it; null: the codec has no values, or `round_trip_ms` is not known. */
+  readonly r_lq: number | null;
+  readonly r_cq: number | null;
+  /** Listening and conversational quality, estimated from them (ITU-T P.800.1). */
+  readonly mos_lqe: number | null;
+  readonly mos_cqe: number | null;
+  /** By the simple formula that many tools use: no codec, no bursts. */
+  readonly mos_simple: number | null;
+  /** The band of the codec, for which the MOS stands (ITU-T P.800.1): narrow, wide, super-wide, full. */
+  readonly scale: "N" | "W" | "S" | "F" | null;
   readonly out_of_order: number;
   readonly duplicates: number;
   /** `address:port` it comes from; null: nothing has come. */

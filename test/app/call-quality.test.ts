@@ -9,7 +9,7 @@ import { CallMedia } from "../../src/media/call-media.ts";
 import type { MediaReport, StreamReport } from "../../src/media/media-session.ts";
 import { FakeRelay } from "../support/fake-relay.ts";
 
-const stream = (from: "caller" | "callee", mos_lq: number | null, packets = 500): StreamReport => ({
+const stream = (from: "caller" | "callee", mos_lqe: number | null, packets = 500): StreamReport => ({
   stream: 0,
   from,
   codec: "pcmu",
@@ -17,10 +17,17 @@ const stream = (from: "caller" | "callee", mos_lq: number | null, packets = 500)
   bytes: packets * 172,
   loss_percent: 12,
   jitter_ms: 4,
+  jitter_max_ms: 9,
   round_trip_ms: null,
-  r_factor: null,
-  mos_cq: null,
-  mos_lq,
+  leg_round_trip_ms: null,
+  far_loss_percent: null,
+  far_jitter_ms: null,
+  r_lq: null,
+  r_cq: null,
+  mos_cqe: null,
+  mos_simple: null,
+  scale: "N",
+  mos_lqe,
   out_of_order: 0,
   duplicates: 0,
   source: "198.51.100.7:4000",

@@ -197,6 +197,28 @@ describe("NAT-12 a call that needs no relay", () => {
   });
 });
 
+describe("B-57 codecs", () => {
+  const body = sdp("198.51.100.7", 4000, ["a=rtpmap:18 G729/8000", "a=fmtp:18 annexb=no"]).replace(
+    "AVP 0 101",
+    "AVP 18 0 8 101",
+  );
+  const toml = '[media]\ncodecs_remove = ["G729"]\ncodecs_prefer = ["pcma"]\n';
+
+  test("taken out and put in order, their lines with them, in a call that is not relayed", () => {
+    const { alice, bob } = site(toml);
+    alice.request("INVITE", "sip:bob@example.test", { headers: plain(alice), body });
+    expect(bodyOf(bob.incoming("INVITE"))).toBe(
+      body.replace("AVP 18 0 8 101", "AVP 8 0 101").replace(/a=rtpmap:18.*\r\na=fmtp:18.*\r\n/, ""),
+    );
+  });
+
+  test("and in one that is", () => {
+    const { alice, bob } = site(toml);
+    alice.request("INVITE", "sip:bob@example.test", { headers: NATTED, body });
+    expect(bodyOf(bob.incoming("INVITE"))).toMatch(/^m=audio \d+ RTP\/AVP 8 0 101\r$/m);
+  });
+});
+
 describe("hostile session descriptions", () => {
   test("one that cannot be read passes as it came, and is counted", () => {
     const { world, alice, bob } = site();

@@ -17,7 +17,7 @@ interface Stream {
   readonly codec: string;
   readonly packets: number;
   readonly round_trip_ms: number | null;
-  readonly mos_lq: number | null;
+  readonly mos_lqe: number | null;
 }
 interface Calls {
   readonly calls: readonly { readonly media: readonly Stream[] | null }[];
@@ -61,9 +61,9 @@ describe.skipIf(missing("media through the appliance", "baresip", "sox"))(
         const { records } = await edge.get<Records>("/v1/records");
         return records.length > 0 && records;
       });
-      for (const { packets, mos_lq } of record!.media!) {
+      for (const { packets, mos_lqe } of record!.media!) {
         expect(packets).toBeGreaterThan(50);
-        expect(mos_lq).toBeGreaterThan(3.5);
+        expect(mos_lqe).toBeGreaterThan(3.5);
       }
       for (const phone of [mia, max]) {
         const sdp = phone

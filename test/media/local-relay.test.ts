@@ -357,8 +357,8 @@ describe("MET-01 what was measured", () => {
     expect(from).toMatchObject({ from: "caller", codec: "pcmu", packets: 450, source: "198.51.100.7:4000" });
     expect(from!.loss_percent).toBeCloseTo(10, 0);
     expect(to).toMatchObject({ from: "callee", packets: 500, loss_percent: 0 });
-    expect(to!.mos_lq!).toBeGreaterThan(4.3);
-    expect(from!.mos_lq!).toBeLessThan(to!.mos_lq!);
-    expect(from!.mos_cq).toBeNull();
+    expect(to!.mos_lqe!).toBeGreaterThan(4.3);
+    expect(from!.mos_lqe!).toBeLessThan(to!.mos_lqe!);
+    expect(from!.mos_cqe).toBeNull();
   });
 });

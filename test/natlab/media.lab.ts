@@ -33,7 +33,7 @@ interface Stream {
   readonly packets: number;
   readonly loss_percent: number | null;
   readonly jitter_ms: number | null;
-  readonly mos_lq: number | null;
+  readonly mos_lqe: number | null;
   readonly source: string | null;
   readonly refused: number;
 }
@@ -116,12 +116,12 @@ describe.skipIf(noLab("media behind NATs", "sox"))("media behind NATs", () => {
       expect(call!.media!.map((stream) => stream.from).toSorted()).toEqual(["callee", "caller"]);
       await hangUp(caller, callee);
       const { media } = await eventually("the record", () => running().length === 0 && ended());
-      for (const { codec, packets, loss_percent, jitter_ms, mos_lq, refused } of media!) {
+      for (const { codec, packets, loss_percent, jitter_ms, mos_lqe, refused } of media!) {
         expect(codec).toBe("pcmu");
         expect(packets).toBeGreaterThan(25);
         expect(loss_percent).toBeLessThan(5);
         expect(jitter_ms).toBeGreaterThanOrEqual(0);
-        expect(mos_lq).toBeGreaterThan(3);
+        expect(mos_lqe).toBeGreaterThan(3);
         expect(refused).toBeLessThanOrEqual(3); // those in front of the 200 that says what they are
       }
     });
