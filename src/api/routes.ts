@@ -7,6 +7,7 @@ import type { ApiFailure } from "./failure.ts";
 import { deleteForwarding, forwardsView, putForwarding, userForwarding } from "./forwarding.ts";
 import { keepaliveView, switchKeepalive } from "./keepalive-view.ts";
 import { METRICS_TYPE, metricsText } from "./prometheus.ts";
+import { qualityReportsView } from "./quality-view.ts";
 import { readiness } from "./readiness.ts";
 import { aorRegistrationsView, registrationsView } from "./registrations-view.ts";
 import type { Route } from "./route.ts";
@@ -120,6 +121,12 @@ export const ROUTES: readonly Route[] = [
     body: null,
     failures: [],
     reply: (sources, _parameter, _none, { address }) => flushDns(sources, LIMIT_DEFAULT, address),
+  }),
+  json("/v1/quality-reports", "QualityReports", {
+    summary: "What phones report of the quality they heard (RFC 6035)",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => qualityReportsView(sources, limit),
   }),
   json("/v1/calls", "Calls", {
     summary: "Calls that are being set up or run",

@@ -14,6 +14,7 @@ import { Call, CallRecord, CallRecords, Calls } from "./schemas-calls.ts";
 import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
 import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
+import { QualityReport, QualityReports } from "./schemas-quality.ts";
 
 const Transport = v.picklist(["udp", "tcp", "tls", "ws", "wss"]);
 
@@ -259,6 +260,8 @@ export type BodyName = keyof typeof BODIES;
 
 /** By the name each has in the OpenAPI document. */
 export const SCHEMAS = {
+  QualityReport,
+  QualityReports,
   Failure,
   Readiness,
   Listener,

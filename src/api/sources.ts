@@ -14,6 +14,7 @@ import type { Binding } from "../location/binding.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
+import type { VqReport } from "../media/vq-report.ts";
 import type { PeerSnapshot } from "../peers/snapshot.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
@@ -104,6 +105,13 @@ export interface CallsSource {
   records(max: number, before: number): readonly StoredRecord[];
 }
 
+export interface QualityReportSnapshot {
+  readonly at_ms: number;
+  readonly user: string | null;
+  readonly source: string;
+  readonly report: VqReport;
+}
+
 export interface ApiSources {
   readonly clock: Clock;
   readonly log: Log;
@@ -122,6 +130,8 @@ export interface ApiSources {
   readonly dns: DnsSource;
   readonly keepalive: KeepaliveSource;
   readonly calls: CallsSource;
+  /** The newest first. */
+  qualityReports(max: number): readonly QualityReportSnapshot[];
   /** At most `max` of the peers. */
   peers(max: number): readonly PeerSnapshot[];
   /** How many connections there are. */

@@ -30,7 +30,7 @@ import { NatJudge } from "../nat/judge.ts";
 import { Keepalive } from "../nat/keepalive.ts";
 import type { KeptState } from "../nat/kept-flow.ts";
 import { RouteTokens } from "../nat/route-token.ts";
-import { Prober } from "../peers/prober.ts";
+import type { Prober } from "../peers/prober.ts";
 import { KeptFlows } from "../proxy/flow-keeper.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
 import { isSosUrn } from "../proxy/validate.ts";
@@ -44,7 +44,8 @@ import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { makeForwarding } from "./forwarding.ts";
 import { Intake } from "./intake.ts";
-import { probePlace, sendProbe } from "./probes.ts";
+import { makeProber, probePlace } from "./probes.ts";
+import { QualityReports } from "./quality-reports.ts";
 import { Relay } from "./relay.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
@@ -85,6 +86,7 @@ export class Core implements TransactionUser {
   readonly keeper: AppFlowKeeper;
   readonly calls: CallWatch;
   readonly relay: Relay;
+  readonly qualityReports: QualityReports;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
@@ -135,11 +137,10 @@ export class Core implements TransactionUser {
     );
     const tokens = new RouteTokens(parts.tokenKey);
     const flowTokens = new FlowTokens(parts.tokenKey);
-    const { keptState: state } = parts;
+    const { keptState: state, store } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
     this.keeper = new AppFlowKeeper(this.keepalive, clock, log, config);
     const judge = new NatJudge(config.nat.reasons);
-    const { store } = parts;
     const { domains } = this;
     this.deadTargets = new DeadTargets(clock, metrics, config.dns.dead_target_s * 1000);
     this.locator = new Locator(
@@ -168,7 +169,9 @@ export class Core implements TransactionUser {
       rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
+    this.qualityReports = new QualityReports(() => clock.wall(), dice, metrics);
     this.#rooms = {
+      reports: this.qualityReports,
       answers,
       authenticator,
       domains: this.domains,
@@ -196,12 +199,7 @@ export class Core implements TransactionUser {
     };
     const probing = { dice, transports, locator: this.locator, layer: this.layer, domains };
     this.deadTargets.probe = (place, done) => probePlace(probing, place, done);
-    this.#prober = new Prober({
-      clock,
-      dice,
-      book: this.trunks.book,
-      sendProbe: (at, done) => sendProbe(probing, at, done),
-    });
+    this.#prober = makeProber(probing, clock, this.trunks.book);
     this.#rooms.registrar.onChange = (aor, before, after) => {
       this.keeper.registered(before, after);
       proxy.registered(aor, before, after);

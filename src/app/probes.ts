@@ -2,6 +2,7 @@
  * OPTIONS of our own to the peers, and to places that failed (RFC 3261 §11): sent through the transaction
  * layer like any request.
  */
+import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Flow, Transports } from "../base/flow.ts";
 import { hostPort } from "../base/flow.ts";
@@ -10,6 +11,8 @@ import type { Place } from "../dns/place.ts";
 import type { Domains } from "../location/domains.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { PeerUri } from "../peers/peer.ts";
+import type { PeerBook } from "../peers/peer-book.ts";
+import { Prober } from "../peers/prober.ts";
 import { viaText } from "../proxy/forward.ts";
 import { flowToPlaces } from "../proxy/next-flow.ts";
 import type { ClientUser } from "../transaction/client-transaction.ts";
@@ -23,8 +26,13 @@ export interface ProbeRooms {
   readonly domains: Domains;
 }
 
+/** Asks the peers of the config, each in its time. */
+export function makeProber(rooms: ProbeRooms, clock: Clock, book: PeerBook): Prober {
+  return new Prober({ clock, dice: rooms.dice, book, sendProbe: (at, done) => sendProbe(rooms, at, done) });
+}
+
 /** Sends one; `done` hears the final status, or null when there was none to be had. */
-export function sendProbe(rooms: ProbeRooms, { uri }: PeerUri, done: (status: number | null) => void): void {
+function sendProbe(rooms: ProbeRooms, { uri }: PeerUri, done: (status: number | null) => void): void {
   const { locator, transports } = rooms;
   const place = locator.literal(uri);
   if (place === null) return done(null);

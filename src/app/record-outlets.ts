@@ -75,6 +75,8 @@ class Outlet {
   #retry_ms = RETRY_MS_MIN;
   #alarm: Alarm | null = null;
   #isBusy = false;
+  /** The delivery that is under way, or the last one. */
+  #running: Promise<void> = Promise.resolve();
 
   constructor(
     { clock, log, metrics }: OutletParts,
@@ -111,7 +113,9 @@ class Outlet {
 
   async close(): Promise<void> {
     this.#rest();
-    if (!this.#isBusy) await this.#run();
+    await this.#running;
+    this.#rest();
+    await this.#run();
     this.#rest();
     this.#lost.inc(this.#waiting.length);
     this.#waiting = [];
@@ -126,7 +130,7 @@ class Outlet {
     if (this.#isBusy) return;
     this.#alarm ??= this.#clock.after(ms, () => {
       this.#alarm = null;
-      void this.#run();
+      this.#running = this.#run();
     });
   }
 

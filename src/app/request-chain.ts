@@ -2,6 +2,7 @@
  * What happens to a new request, in one literal list. Each step refuses, takes the request over
  * ("done"), or leaves it to the next.
  */
+
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Networks } from "../base/networks.ts";
@@ -33,6 +34,7 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Answers } from "./answers.ts";
 import type { Admission } from "./authorize.ts";
 import { authorize } from "./authorize.ts";
+import type { QualityReports } from "./quality-reports.ts";
 
 /** The parts the steps work with. */
 export interface ChainRooms {
@@ -45,6 +47,7 @@ export interface ChainRooms {
   readonly tokens: RouteTokens;
   readonly flowTokens: FlowTokens;
   readonly judge: NatJudge;
+  readonly reports: QualityReports;
   trusted: Networks;
   /** From where a call for help needs no password. */
   emergencyNetworks: Networks;
@@ -216,9 +219,30 @@ function answerForOurselves(rooms: ChainRooms, passage: Passage): Refusal | "nex
     rooms.answers.send(transaction, 200, CAPABILITIES);
     return "done";
   }
+  if (request.method === "PUBLISH") return takeReport(rooms, request, passage.source, transaction);
   return KNOWN.has(request.method)
     ? { status: 405, reason: "Not for a server", section: "RFC 3261 §8.2.1", headers: [ALLOW] }
     : { status: 501, reason: "Unknown method", section: "RFC 3261 §21.5.2" };
+}
+
+/** RFC 6035: from whoever has an account here, for anybody could make a line look bad. */
+function takeReport(
+  rooms: ChainRooms,
+  request: SipMessage,
+  { remoteAddress }: Flow,
+  transaction: ServerTransaction,
+): Refusal | "done" {
+  let user: string | null = null;
+  if (!rooms.trusted.has(remoteAddress)) {
+    const verdict = rooms.authenticator.asServer(request);
+    if ("challenge" in verdict)
+      return { status: 401, reason: verdict.cause, section: "RFC 3261 §22.2", headers: verdict.challenge };
+    user = verdict.user;
+  }
+  const taken = rooms.reports.take(request, remoteAddress, user);
+  if ("status" in taken) return taken;
+  rooms.answers.send(transaction, 200, taken);
+  return "done";
 }
 
 function countHops(_rooms: ChainRooms, { request }: Passage): Refusal | "next" {

@@ -130,6 +130,8 @@ export class FakeSources implements ApiSources {
     deadTargets: () => this.dead,
     flush: () => this.answers.splice(0).length,
   };
+  reports: ReturnType<ApiSources["qualityReports"]> = [];
+  qualityReports = (max: number) => this.reports.slice(0, max);
   running_calls: Call[] = [];
   hung_up: string[] = [];
   past: StoredRecord[] = [];
