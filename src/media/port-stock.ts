@@ -61,6 +61,8 @@ const REST_MS = 5000;
 class Shelf {
   readonly pairs: PortPair[] = [];
   opening = 0;
+  /** The last try found none; said once in the log, until one is had again. */
+  isFailing = false;
 }
 
 export class PortStock {
@@ -135,14 +137,19 @@ export class PortStock {
   async #add(address: string, shelf: Shelf): Promise<void> {
     const pair = await this.#openAny(address);
     shelf.opening--;
-    if (pair === null) return this.#later(address);
+    if (typeof pair === "string") {
+      if (!shelf.isFailing) this.#parts.log.warn("media-ports-failed", { address, code: pair });
+      shelf.isFailing = true;
+      return this.#later(address);
+    }
+    shelf.isFailing = false;
     if (!this.#isOpen || this.#shelves.get(address) !== shelf) return this.release(pair);
     shelf.pairs.push(pair);
     this.#fill(address);
   }
 
-  /** Null: the range is used up, or the machine gives no more. */
-  async #openAny(address: string): Promise<PortPair | null> {
+  /** The name of the system's error when there is none: EADDRINUSE when the range is used up. */
+  async #openAny(address: string): Promise<PortPair | string> {
     for (let tries = 0; tries < TRIES_MAX && this.#isOpen; tries++) {
       const port = this.#anyPort();
       const key = keyOf(address, port);
@@ -152,12 +159,9 @@ export class PortStock {
       const pair = await this.#openPair(address, port);
       if (typeof pair !== "string") return pair;
       this.#taken.delete(key);
-      if (pair !== "EADDRINUSE") {
-        this.#parts.log.warn("media-port-failed", { address, port, code: pair });
-        return null;
-      }
+      if (pair !== "EADDRINUSE") return pair;
     }
-    return null;
+    return "EADDRINUSE";
   }
 
   #anyPort(): number {

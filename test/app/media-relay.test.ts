@@ -197,6 +197,67 @@ describe("NAT-12 a call that needs no relay", () => {
   });
 });
 
+describe("NAT-12 two networks", () => {
+  test("IPv4 and IPv6: each is told an address of its own family", () => {
+    const { world, alice, relay } = site();
+    const six = new Phone(world, "six", "2001:db8:7::8");
+    const registration = {
+      to: "<sip:six@example.test>",
+      headers: [`Contact: <${six.contact}>`, "Expires: 3600"],
+    };
+    six.send(six.write("REGISTER", "sip:example.test", registration), "2001:db8::1");
+    world.run(20);
+    alice.request("INVITE", "sip:six@example.test", {
+      headers: plain(alice),
+      body: sdp("198.51.100.7", 4000),
+    });
+    const invite = six.incoming("INVITE");
+    expect(bodyOf(invite)).toContain("c=IN IP6 2001:db8::1\r\n");
+    const answer = sdp("2001:db8:7::8", 5000).replaceAll("IN IP4", "IN IP6");
+    six.answer(invite, 200, { headers: plain(six), body: answer });
+    expect(bodyOf(alice.last())).toContain(`c=IN IP4 ${EDGE}\r\n`);
+    const [session] = relay.sessions;
+    expect([...session!.ports.values()].map(({ address }) => address).toSorted()).toEqual([
+      EDGE,
+      "2001:db8::1",
+    ]);
+  });
+
+  test("several streams: each has ports of its own, a rejected one keeps port 0 (RFC 3264 §6)", () => {
+    const { alice, bob, relay } = site();
+    const more = ["m=video 4002 RTP/AVP 96", "m=image 0 udptl t38", "m=application 9 TCP/BFCP *"];
+    alice.request("INVITE", "sip:bob@example.test", { headers: NATTED, body: sdp("10.0.0.7", 4000, more) });
+    const lines = bodyOf(bob.incoming("INVITE"))
+      .match(/^m=.*$/gm)!
+      .map((line) => line.trim());
+    const ports = [...relay.sessions[0]!.ports].filter(([name]) => !name.endsWith("caller"));
+    expect(lines).toEqual([
+      `m=audio ${ports[0]![1].rtp_port} RTP/AVP 0 101`,
+      `m=video ${ports[1]![1].rtp_port} RTP/AVP 96`,
+      ...more.slice(1),
+    ]);
+  });
+
+  test("PRACK and UPDATE carry descriptions too (RFC 3262 §5, RFC 3311)", () => {
+    const { alice, bob } = site();
+    alice.request("INVITE", "sip:bob@example.test", {
+      callId: "m9",
+      headers: NATTED,
+      body: sdp("10.0.0.7", 4000),
+    });
+    const invite = bob.incoming("INVITE");
+    bob.answer(invite, 183, { headers: plain(bob), body: sdp("198.51.100.8", 5000) });
+    const dialog = callerDialog(alice.last());
+    for (const [index, method] of ["PRACK", "UPDATE"].entries()) {
+      const body = sdp("10.0.0.7", 4000 + 10 * index);
+      alice.request(method, dialog.target, { ...inside(dialog, { cseq: 2 + index, headers: NATTED }), body });
+      expect(bodyOf(bob.incoming(method))).toContain(`c=IN IP4 ${EDGE}\r\n`);
+      bob.answer(bob.incoming(method), 200, { headers: plain(bob), body: sdp("198.51.100.8", 5000) });
+      expect(bodyOf(alice.last())).toContain(`c=IN IP4 ${EDGE}\r\n`);
+    }
+  });
+});
+
 describe("B-57 codecs", () => {
   const body = sdp("198.51.100.7", 4000, ["a=rtpmap:18 G729/8000", "a=fmtp:18 annexb=no"]).replace(
     "AVP 0 101",

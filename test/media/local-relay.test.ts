@@ -327,6 +327,35 @@ describe("B-55 ports", () => {
     expect(session.side(0, "one too many", OURS)).toBeNull();
   });
 
+  test("that cannot be opened are said once in the log, and tried again each second", async () => {
+    const clock = new VirtualClock();
+    const metrics = new Metrics();
+    const said: unknown[] = [];
+    let isBroken = true;
+    const stock = new PortStock(
+      {
+        clock,
+        metrics,
+        dice: new SeededDice(1),
+        log: { ...silentLog, warn: (event, fields) => void said.push([event, fields]) },
+        open: async () => (isBroken ? "EADDRNOTAVAIL" : { send: () => true, close() {} }),
+      },
+      { port_min: 10_000, port_max: 19_999 },
+    );
+    stock.hold(["fe80::1"]);
+    for (let n = 0; n < 5; n++) {
+      await settled();
+      clock.advance(1000);
+    }
+    expect(said).toEqual([["media-ports-failed", { address: "fe80::1", code: "EADDRNOTAVAIL" }]]);
+    await settled();
+    isBroken = false;
+    clock.advance(1000);
+    await settled();
+    expect(stock.ready()).toBe(STOCK_PAIRS);
+    stock.close();
+  });
+
   test("at an address that is not ours: none", async () => {
     const at = await site();
     expect(at.relay.open("c1")!.side(0, CALLER, "192.0.2.99")).toBeNull();
