@@ -5,9 +5,10 @@ import type { Dice } from "../base/dice.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
-import { openBunSocket } from "../media/bun-sockets.ts";
+import { bunSockets } from "../media/bun-sockets.ts";
 import { LocalRelay } from "../media/local-relay.ts";
 import { PortStock } from "../media/port-stock.ts";
+import { loadSocketOptions } from "../transport/socket-options.ts";
 
 export interface MediaParts {
   readonly clock: Clock;
@@ -28,7 +29,12 @@ export function makeMedia(
   silent: (call: string, silent_ms: number) => void,
 ): LocalRelay {
   const { clock, log, metrics } = parts;
-  const stock = new PortStock({ ...parts, open: openBunSocket }, rules);
+  const options = loadSocketOptions(log);
+  const open = bunSockets((fd, family) => {
+    options.ignoreIcmpErrors(fd, family);
+    if (rules.dscp > 0) options.setDscp(fd, family, rules.dscp);
+  });
+  const stock = new PortStock({ ...parts, open }, rules);
   const observer = {
     silent,
     moved: (call: string, key: string, from: string, to: string) =>

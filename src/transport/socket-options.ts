@@ -12,9 +12,11 @@ const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
 const SO_RCVBUFFORCE = 33;
 const IPPROTO_IP = 0;
+const IP_TOS = 1;
 const IP_RECVERR = 11;
 const IPPROTO_IPV6 = 41;
 const IPV6_RECVERR = 25;
+const IPV6_TCLASS = 67;
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
@@ -50,6 +52,8 @@ export interface SocketOptions {
    * accounts for (it doubles what it is asked for), 0 when that cannot be known.
    */
   setReceiveBuffer(fd: number, bytes: number): number;
+  /** Marks what the socket sends with a DSCP (RFC 2474), 0 to 63. False: it could not be set. */
+  setDscp(fd: number, family: 4 | 6, dscp: number): boolean;
   /** The local address the kernel would send from to reach `address` (an IP literal); null: unknown or no route. */
   sourceAddress(address: string): string | null;
 }
@@ -58,6 +62,7 @@ export interface SocketOptions {
 export const noSocketOptions: SocketOptions = {
   ignoreIcmpErrors: () => false,
   setReceiveBuffer: () => 0,
+  setDscp: () => false,
   sourceAddress: () => null,
 };
 
@@ -96,6 +101,13 @@ class LibcOptions implements SocketOptions {
   setReceiveBuffer(fd: number, bytes: number): number {
     if (!this.#set(fd, SOL_SOCKET, SO_RCVBUFFORCE, bytes)) this.#set(fd, SOL_SOCKET, SO_RCVBUF, bytes);
     return this.#get(fd, SOL_SOCKET, SO_RCVBUF);
+  }
+
+  setDscp(fd: number, family: 4 | 6, dscp: number): boolean {
+    const trafficClass = dscp << 2; // the two bits behind it are ECN's
+    return family === 4
+      ? this.#set(fd, IPPROTO_IP, IP_TOS, trafficClass)
+      : this.#set(fd, IPPROTO_IPV6, IPV6_TCLASS, trafficClass);
   }
 
   sourceAddress(address: string): string | null {

@@ -10,7 +10,7 @@ import { systemClock } from "../../src/base/clock.ts";
 import { SystemDice } from "../../src/base/dice.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { Metrics } from "../../src/base/metrics.ts";
-import { openBunSocket } from "../../src/media/bun-sockets.ts";
+import { bunSockets } from "../../src/media/bun-sockets.ts";
 import { CALLER } from "../../src/media/call-media.ts";
 import { LocalRelay } from "../../src/media/local-relay.ts";
 import type { MediaSession } from "../../src/media/media-session.ts";
@@ -29,7 +29,7 @@ const rounds = option("rounds", 3);
 
 const metrics = new Metrics();
 const stock = new PortStock(
-  { clock: systemClock, dice: new SystemDice(), log: silentLog, metrics, open: openBunSocket },
+  { clock: systemClock, dice: new SystemDice(), log: silentLog, metrics, open: bunSockets(() => {}) },
   { port_min: 40_000, port_max: 49_999 },
 );
 const relay = new LocalRelay({ clock: systemClock, metrics, stock, observer: { silent() {}, moved() {} } });

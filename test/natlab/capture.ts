@@ -18,6 +18,8 @@ export interface Packet {
   /** `address:port`. */
   readonly from: string;
   readonly to: string;
+  /** RFC 2474. */
+  readonly dscp: number;
   readonly payload: Buffer;
   /** TCP: its sequence number and whether it is a reset. */
   readonly sequence: number;
@@ -90,6 +92,7 @@ function packetOf(ip: Buffer, at_ms: number): Packet | null {
     transport: stream ? "tcp" : "udp",
     from: `${address(12)}:${body.readUInt16BE(0)}`,
     to: `${address(16)}:${body.readUInt16BE(2)}`,
+    dscp: ip[1]! >> 2,
     payload: body.subarray(stream ? (body[12]! >> 4) * 4 : 8),
     sequence: stream ? body.readUInt32BE(4) : 0,
     reset: stream && (body[13]! & 4) !== 0,

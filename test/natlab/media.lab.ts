@@ -5,6 +5,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { eventually } from "../support/process.ts";
 import { hangUp, up, uriOf } from "./calls.ts";
+import { Capture } from "./capture.ts";
 import { Lab, noLab } from "./lab.ts";
 import { LabEdge } from "./lab-edge.ts";
 import { LabPhone } from "./lab-phone.ts";
@@ -43,6 +44,9 @@ interface ShownCall {
   readonly reason?: string;
   readonly ended_by?: string;
 }
+
+/** G.711, 20 ms. */
+const isVoice = (payload: Buffer): boolean => payload.length === 172 && payload[0] === 0x80;
 
 describe.skipIf(noLab("media behind NATs", "sox"))("media behind NATs", () => {
   let lab: Lab;
@@ -125,6 +129,26 @@ describe.skipIf(noLab("media behind NATs", "sox"))("media behind NATs", () => {
         expect(refused).toBeLessThanOrEqual(3); // those in front of the 200 that says what they are
       }
     });
+
+  test("NAT-28, ARC-32: packets leave from the port that receives, marked, byte for byte", async () => {
+    const wire = await Capture.start(edge.space, "eth0");
+    const [one, other] = [phone("symmetric"), phone("port_restricted")];
+    await talking(one, other);
+    const { media } = running()[0]!;
+    await hangUp(one, other);
+    const packets = wire.packets().filter(({ payload }) => isVoice(payload));
+    const came = packets.filter(({ to }) => to.startsWith(`${EDGE}:`));
+    const left = packets.filter(({ from }) => from.startsWith(`${EDGE}:`));
+    const ports = new Set(came.map(({ to }) => to));
+    expect(ports.size).toBe(2);
+    expect(new Set(left.map(({ from }) => from))).toEqual(ports);
+    expect(left.every(({ dscp }) => dscp === 46)).toBe(true);
+    const bytesOf = (all: typeof packets) => all.map(({ payload }) => payload.toString("hex")).toSorted();
+    const known = new Set(bytesOf(came));
+    expect(bytesOf(left).every((bytes) => known.has(bytes))).toBe(true);
+    expect(left.length).toBeGreaterThan(came.length - 5);
+    expect(came.map(({ from }) => from)).toContain(media![0]!.source!);
+  });
 
   test("NAT-29, NAT-13: the mappings are lost in the middle of a call: both hear each other again", async () => {
     const [one, other] = [phone("symmetric"), phone("port_restricted")];
