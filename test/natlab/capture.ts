@@ -37,12 +37,13 @@ export interface Passed {
 }
 
 export class Capture {
+  /** A pcap file, which grows. */
+  readonly file: string;
   readonly #program: Program;
-  readonly #file: string;
 
   private constructor(space: Namespace, device: string) {
-    this.#file = join(space.folder(), "packets.pcap");
-    const argv = ["tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-Z", "root", "-w", this.#file];
+    this.file = join(space.folder(), "packets.pcap");
+    const argv = ["tcpdump", "-i", device, "-n", "-U", "--immediate-mode", "-Z", "root", "-w", this.file];
     this.#program = space.start([...argv, "udp or tcp"]);
   }
 
@@ -55,7 +56,7 @@ export class Capture {
 
   /** The packets so far. */
   packets(): readonly Packet[] {
-    return packetsOf(readFileSync(this.#file));
+    return packetsOf(readFileSync(this.file));
   }
 
   /** The SIP messages so far. */

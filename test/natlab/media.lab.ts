@@ -9,6 +9,7 @@ import { Capture } from "./capture.ts";
 import { Lab, noLab } from "./lab.ts";
 import { LabEdge } from "./lab-edge.ts";
 import { LabPhone } from "./lab-phone.ts";
+import type { Namespace } from "./namespace.ts";
 import type { NatBox, NatKind } from "./nat-box.ts";
 
 const EDGE = "203.0.113.10";
@@ -21,6 +22,7 @@ const KINDS: readonly NatKind[] = ["symmetric", "port_restricted"];
 const TONES = { symmetric: 440, port_restricted: 1000, outside: 600 } as const;
 const PORTS = { first: 12_000, last: 12_399 } as const;
 const SILENCE_S = 10;
+const LOST_PERCENT = 8;
 /** For a tone to be heard: a second of it, on a busy machine. */
 const HEARD_MS = 20_000;
 /** A NAT's new port is believed after 1.5 s of silence; a phone's packets fill half a second of recording. */
@@ -45,10 +47,39 @@ interface ShownCall {
   readonly ended_by?: string;
 }
 
+interface TsharkLine {
+  /** `address:port`. */
+  readonly sender: string;
+  readonly receiver: string;
+  readonly packets: number;
+  readonly loss_percent: number;
+  readonly jitter_ms: number;
+}
+
+/** What `tshark -z rtp,streams` says of a capture. */
+async function tsharkStreams(
+  space: Namespace,
+  file: string,
+  ports: ReadonlySet<string>,
+): Promise<readonly TsharkLine[]> {
+  const decode = [...ports].flatMap((port) => ["-d", `udp.port==${port},rtp`]);
+  const program = space.start(["tshark", "-r", file, ...decode, "-q", "-z", "rtp,streams"]);
+  await program.ended();
+  const row =
+    /\s([\d.]+)\s+(\d+)\s+([\d.]+)\s+(\d+)\s+0x[0-9A-Fa-f]{8}\s+\S+\s+(\d+)\s+-?\d+ \((-?[\d.]+)%\)((?:\s+[\d.]+){6})/g;
+  return [...program.output.matchAll(row)].map(([, address, port, receiver, , packets, lost, figures]) => ({
+    sender: `${address}:${port}`,
+    receiver: receiver!,
+    packets: Number(packets),
+    loss_percent: Math.max(0, Number(lost)),
+    jitter_ms: Number(figures!.trim().split(/\s+/)[4]),
+  }));
+}
+
 /** G.711, 20 ms. */
 const isVoice = (payload: Buffer): boolean => payload.length === 172 && payload[0] === 0x80;
 
-describe.skipIf(noLab("media behind NATs", "sox"))("media behind NATs", () => {
+describe.skipIf(noLab("media behind NATs", "sox", "tshark"))("media behind NATs", () => {
   let lab: Lab;
   let edge: LabEdge;
   let outside: LabPhone;
@@ -148,6 +179,32 @@ describe.skipIf(noLab("media behind NATs", "sox"))("media behind NATs", () => {
     expect(bytesOf(left).every((bytes) => known.has(bytes))).toBe(true);
     expect(left.length).toBeGreaterThan(came.length - 5);
     expect(came.map(({ from }) => from)).toContain(media![0]!.source!);
+  });
+
+  test("MET-01, MET-15, MET-16: one way loses packets: only its numbers move, and tshark finds the same", async () => {
+    const wire = await Capture.start(edge.space, "eth0");
+    const [one, other] = [phone("symmetric"), phone("port_restricted")];
+    await talking(one, other);
+    boxes.get("symmetric")!.lose(LOST_PERCENT); // what leaves it and what reaches it
+    const start = one.heard_s;
+    await eventually("ten seconds of it", () => one.heard_s > start + 10, 40_000);
+    boxes.get("symmetric")!.heal();
+    await hangUp(one, other);
+    const { media } = await eventually("the record", () => running().length === 0 && ended());
+    const ports = wire
+      .packets()
+      .flatMap(({ to, payload }) => (isVoice(payload) && to.startsWith(EDGE) ? [to] : []));
+    const lines = await tsharkStreams(edge.space, wire.file, new Set(ports.map((to) => to.split(":")[1]!)));
+    for (const { from, packets, loss_percent, jitter_ms, source } of media!) {
+      const theirs = lines.find(({ sender, receiver }) => sender === source && receiver === EDGE);
+      expect(theirs).toBeDefined();
+      expect(Math.abs(packets - theirs!.packets)).toBeLessThanOrEqual(3); // before the 200, and after the BYE
+      expect(Math.abs(loss_percent! - theirs!.loss_percent)).toBeLessThan(0.2);
+      // The kernel's clock and ours differ by what the event loop waits.
+      expect(Math.abs(jitter_ms! - theirs!.jitter_ms)).toBeLessThan(Math.max(0.05 * theirs!.jitter_ms, 0.5));
+      if (from === "caller") expect(loss_percent!).toBeGreaterThan(LOST_PERCENT / 4);
+      else expect(loss_percent!).toBeLessThan(1);
+    }
   });
 
   test("NAT-29, NAT-13: the mappings are lost in the middle of a call: both hear each other again", async () => {
