@@ -106,24 +106,34 @@ export class LabPhone {
 
   /** The tone that it has heard in the last half second of the running call; null: none. */
   heard(): number | null {
-    const [file] = this.#recordings();
-    return file === undefined || this.heard_s < ENOUGH_S ? null : measureLatest(file).hz;
+    const file = this.#recordings().at(-1);
+    return file === undefined || secondsOf(file) < ENOUGH_S ? null : measureLatest(file).hz;
   }
 
   /** How much it has recorded of the running call. */
   get heard_s(): number {
-    const [file] = this.#recordings();
-    return file === undefined ? 0 : statSync(file).size / WAV_BYTES_PER_S;
+    return this.#recordings().reduce((sum, file) => sum + secondsOf(file), 0);
   }
 
+  /** The oldest first: there is a new one when the call is taken back from hold. */
   #recordings(): string[] {
-    return readdirSync(this.#dir).flatMap((name) =>
-      name.endsWith("-dec.wav") ? [join(this.#dir, name)] : [],
-    );
+    const names = readdirSync(this.#dir).filter((name) => name.endsWith("-dec.wav"));
+    return names
+      .map((name) => join(this.#dir, name))
+      .toSorted((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs);
   }
 
   dial(uri: string): void {
     this.#type(`/dial ${uri}\n`);
+  }
+
+  /** Puts the call on hold, by a re-INVITE. */
+  hold(): void {
+    this.#type("/hold\n");
+  }
+
+  resume(): void {
+    this.#type("/resume\n");
   }
 
   hangUp(): void {
@@ -179,6 +189,8 @@ export class LabPhone {
     });
   }
 }
+
+const secondsOf = (file: string): number => statSync(file).size / WAV_BYTES_PER_S;
 
 const sequenceOf = (message: string): string => valuesOf(message, "CSeq")[0] ?? "";
 

@@ -11,18 +11,30 @@ import { LabEdge } from "./lab-edge.ts";
 import { LabPhone } from "./lab-phone.ts";
 import type { Namespace } from "./namespace.ts";
 import type { NatBox, NatKind } from "./nat-box.ts";
+import { NAT_KINDS } from "./nat-box.ts";
 
 const EDGE = "203.0.113.10";
 const OUTSIDE = "203.0.113.20";
 const STRANGER = "203.0.113.66";
 const GATEWAY = "192.168.1.1";
 const HOST = "192.168.1.10";
-/** Both sides have the same private address, behind boxes of these kinds. */
-const KINDS: readonly NatKind[] = ["symmetric", "port_restricted"];
-const TONES = { symmetric: 440, port_restricted: 1000, outside: 600 } as const;
+/** What the phone behind a box of each kind says; all have the same private address. */
+const TONES: Readonly<Record<NatKind, number>> = {
+  full_cone: 700,
+  restricted: 860,
+  port_restricted: 1000,
+  symmetric: 440,
+};
+const OUTSIDE_HZ = 600;
+const PAIRS = NAT_KINDS.flatMap((one) => NAT_KINDS.map((other) => [one, other] as const)).filter(
+  ([one, other]) => one !== other,
+);
 const PORTS = { first: 12_000, last: 12_399 } as const;
 const SILENCE_S = 10;
 const LOST_PERCENT = 8;
+/** Longer than silence_s: a call on hold is silent and lives. */
+const HOLD_MS = 13_000;
+const PACKETS_A_SECOND = 50;
 /** For a tone to be heard: a second of it, on a busy machine. */
 const HEARD_MS = 20_000;
 /** A NAT's new port is believed after 1.5 s of silence; a phone's packets fill half a second of recording. */
@@ -76,6 +88,11 @@ async function tsharkStreams(
   }));
 }
 
+/** The ports it was told to send to, in all descriptions of this chapter. */
+const portsTold = (phone: LabPhone): readonly string[] => [
+  ...new Set(phone.received(/^INVITE /, "INVITE").flatMap((text) => /^m=audio (\d+)/m.exec(text)?.[1] ?? [])),
+];
+
 /** G.711, 20 ms. */
 const isVoice = (payload: Buffer): boolean => payload.length === 172 && payload[0] === 0x80;
 
@@ -91,7 +108,7 @@ describe.skipIf(noLab("media behind NATs", "sox", "tshark"))("media behind NATs"
     lab = new Lab("media");
     edge = await LabEdge.start(lab.host("edge", EDGE), {
       address: EDGE,
-      users: ["outside", ...KINDS],
+      users: ["outside", ...NAT_KINDS],
       toml: `[media]\nport_min = ${PORTS.first}\nport_max = ${PORTS.last}\nsilence_s = ${SILENCE_S}\n`,
     });
     const common = { registrar: edge.hostPort, transport: "udp" as const };
@@ -99,9 +116,9 @@ describe.skipIf(noLab("media behind NATs", "sox", "tshark"))("media behind NATs"
       ...common,
       name: "outside",
       address: OUTSIDE,
-      tone_hz: TONES.outside,
+      tone_hz: OUTSIDE_HZ,
     });
-    for (const [index, kind] of KINDS.entries()) {
+    for (const [index, kind] of NAT_KINDS.entries()) {
       const box = lab.nat(kind, { kind, outside: `203.0.113.${100 + index}`, inside: GATEWAY });
       boxes.set(kind, box);
       const host = lab.behind(box, `${kind}-host`, HOST);
@@ -111,7 +128,7 @@ describe.skipIf(noLab("media behind NATs", "sox", "tshark"))("media behind NATs"
           ...common,
           name: kind,
           address: HOST,
-          tone_hz: TONES[kind as "symmetric"],
+          tone_hz: TONES[kind],
         }),
       );
     }
@@ -135,14 +152,11 @@ describe.skipIf(noLab("media behind NATs", "sox", "tshark"))("media behind NATs"
   }
 
   const running = (): readonly ShownCall[] => edge.get<{ calls: ShownCall[] }>("/v1/calls").calls;
+  /** Packets of each direction of the running call. */
+  const passed = (): readonly number[] => running()[0]!.media!.map(({ packets }) => packets);
   const ended = (): ShownCall => edge.get<{ records: ShownCall[] }>("/v1/records").records[0]!;
 
-  for (const [from, to] of [
-    ["symmetric", "port_restricted"],
-    ["port_restricted", "symmetric"],
-    ["symmetric", "outside"],
-    ["outside", "port_restricted"],
-  ] as const)
+  for (const [from, to] of [...PAIRS, ["symmetric", "outside"], ["outside", "port_restricted"]])
     test(`NAT-12, NAT-13: ${from} calls ${to}, and they hear each other; /v1/calls and the record say how`, async () => {
       const caller = from === "outside" ? outside : phone(from);
       const callee = to === "outside" ? outside : phone(to);
@@ -205,6 +219,32 @@ describe.skipIf(noLab("media behind NATs", "sox", "tshark"))("media behind NATs"
       if (from === "caller") expect(loss_percent!).toBeGreaterThan(LOST_PERCENT / 4);
       else expect(loss_percent!).toBeLessThan(1);
     }
+  });
+
+  test("SVC-01: the caller holds the call for a while and takes it back: both hear each other again, on the same ports", async () => {
+    const [one, other] = [phone("symmetric"), phone("port_restricted")];
+    await talking(one, other);
+    const ports = portsTold(other);
+    one.hold();
+    await eventually("the hold", () => other.received(/^INVITE /, "INVITE").length === 2);
+    expect(other.received(/^INVITE /, "INVITE")[1]).toMatch(/^a=(sendonly|inactive)$/m);
+    // baresip records no more after a hold, so packets tell who is sent what.
+    const held = passed();
+    await Bun.sleep(HOLD_MS);
+    expect(running()).toHaveLength(1);
+    expect(Math.max(...passed().map((packets, side) => packets - held[side]!))).toBeLessThan(
+      PACKETS_A_SECOND,
+    );
+    one.resume();
+    await eventually("the end of the hold", () => other.received(/^INVITE /, "INVITE").length === 3);
+    const before = passed();
+    await eventually(
+      () => `two seconds of voice both ways; ${before}, then ${passed()} packets`,
+      () => passed().every((packets, side) => packets > before[side]! + 2 * PACKETS_A_SECOND),
+      HEARD_MS,
+    );
+    expect(portsTold(other)).toEqual(ports);
+    await hangUp(one, other);
   });
 
   test("NAT-29, NAT-13: the mappings are lost in the middle of a call: both hear each other again", async () => {
