@@ -11,6 +11,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { Networks } from "../base/networks.ts";
 import type { CallRecord } from "../calls/call-record.ts";
+import { SessionTimers } from "../calls/session-timer.ts";
 import type { Config } from "../config/schema.ts";
 import { DeadTargets } from "../dns/dead-targets.ts";
 import { Locator } from "../dns/locator.ts";
@@ -49,7 +50,7 @@ import { QualityReports } from "./quality-reports.ts";
 import { Relay } from "./relay.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
-import { locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
+import { locatorRules, proxyRules, realmOf, registrarLimits, sessionRules } from "./room-rules.ts";
 import { AppTrunks } from "./trunks.ts";
 
 export interface CoreParts {
@@ -93,6 +94,7 @@ export class Core implements TransactionUser {
   readonly #nonces: Nonces;
   readonly #directory: ConfigDirectory;
   readonly #prober: Prober;
+  readonly #sessionTimers: SessionTimers;
   #config: Config;
   #endpoints: readonly LocalEndpoint[];
 
@@ -158,6 +160,7 @@ export class Core implements TransactionUser {
       config,
     );
     this.relay = new Relay({ metrics, table: this.calls.table, media: parts.media }, config);
+    this.#sessionTimers = new SessionTimers(this.calls.table, sessionRules(config));
     const { proxy, stateless } = makeForwarding({
       ...{ dice, metrics, transports, layer: this.layer, domains, store, edits, tokens, answers },
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
@@ -165,6 +168,7 @@ export class Core implements TransactionUser {
       keeper: this.keeper,
       observers: [new KeptFlows(this.keeper), this.calls, this.relay],
       relay: this.relay,
+      sessionTimers: this.#sessionTimers,
       isTrusted: (address) => this.#rooms.trusted.has(address),
       rules: proxyRules(config),
     });
@@ -185,9 +189,7 @@ export class Core implements TransactionUser {
         limits: registrarLimits(config),
         judge,
       }),
-      tokens,
-      flowTokens,
-      judge,
+      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
@@ -223,6 +225,7 @@ export class Core implements TransactionUser {
     this.#directory.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
     this.calls.configure(config);
+    this.#sessionTimers.rules = sessionRules(config);
     this.relay.configure(config);
     this.trunks.configure(config);
     this.#prober.configure();

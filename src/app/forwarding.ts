@@ -4,6 +4,7 @@
 import type { Dice } from "../base/dice.ts";
 import type { Transports } from "../base/flow.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { SessionTimers } from "../calls/session-timer.ts";
 import type { DeadTargets } from "../dns/dead-targets.ts";
 import type { Locator } from "../dns/locator.ts";
 import type { Domains } from "../location/domains.ts";
@@ -48,6 +49,7 @@ export interface ForwardingParts {
   readonly isTrusted: (address: string) => boolean;
   /** Edits the session descriptions of calls whose media is relayed. */
   readonly relay: RequestEditor & MediaEditor;
+  readonly sessionTimers: SessionTimers;
   readonly rules: ProxyRules;
 }
 
@@ -55,15 +57,22 @@ export function makeForwarding(parts: ForwardingParts): {
   readonly proxy: StatefulProxy;
   readonly stateless: StatelessProxy;
 } {
-  const { transports, tokens, keeper, answers, relay } = parts;
+  const { transports, tokens, keeper, answers, relay, sessionTimers } = parts;
   const routes = new OwnRoutes(tokens, transports);
   const editor: ResponseEditor = {
     editResponse(edits, response, source) {
       routes.rename(edits, response, source);
+      sessionTimers.editResponse(edits, response);
       return relay.editResponse(edits, response);
     },
   };
-  const sender = new Sender({ ...parts, requestEditor: relay, isLost: (flowId) => keeper.isLost(flowId) });
+  const requestEditor: RequestEditor = {
+    editRequest(edits, forwarding, copy) {
+      sessionTimers.editRequest(edits, forwarding.request);
+      return relay.editRequest(edits, forwarding, copy);
+    },
+  };
+  const sender = new Sender({ ...parts, requestEditor, isLost: (flowId) => keeper.isLost(flowId) });
   const proxy = new StatefulProxy({
     ...parts,
     sender,

@@ -3,6 +3,7 @@
  */
 import type { LocalEndpoint } from "../base/flow.ts";
 import type { CallRules } from "../calls/call-table.ts";
+import type { SessionRules } from "../calls/session-timer.ts";
 import type { Config } from "../config/schema.ts";
 import type { LocatorOptions } from "../dns/locator.ts";
 import { locatorOptions } from "../dns/resolver-options.ts";
@@ -51,6 +52,12 @@ export function locatorRules({ dns }: Config, endpoints: readonly LocalEndpoint[
 export function outletRules({ records }: Config): OutletRules {
   const { file, webhook, webhook_token = null } = records;
   return { file, webhook, webhook_token };
+}
+
+/** A timer that is inserted is never one that would be refused. */
+export function sessionRules({ calls }: Config): SessionRules {
+  const { session_s, session_min_s } = calls;
+  return { insert_s: session_s === 0 ? null : Math.max(session_s, session_min_s), min_s: session_min_s };
 }
 
 export function callRules({ calls, records }: Config): CallRules {
