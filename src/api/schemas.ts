@@ -15,6 +15,7 @@ import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
 import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
 import { QualityReport, QualityReports } from "./schemas-quality.ts";
+import { Trace, TraceEntry, TraceSummary, Traces } from "./schemas-trace.ts";
 
 const Transport = v.picklist(["udp", "tcp", "tls", "ws", "wss"]);
 
@@ -288,6 +289,10 @@ export const SCHEMAS = {
   Calls,
   CallRecord,
   CallRecords,
+  TraceSummary,
+  Traces,
+  TraceEntry,
+  Trace,
   User,
   Users,
   Forwarding,
@@ -298,30 +303,3 @@ export const SCHEMAS = {
 export type SchemaName = keyof typeof SCHEMAS;
 /** The JSON answer of that name. */
 export type Answer<N extends SchemaName> = v.InferOutput<(typeof SCHEMAS)[N]>;
-
-/** Most rows on one page. */
-export const LIMIT_MAX = 1000;
-export const LIMIT_DEFAULT = 100;
-
-const limit = v.optional(
-  v.pipe(
-    v.string(),
-    v.regex(/^\d{1,4}$/, `a number from 1 to ${LIMIT_MAX}`),
-    v.transform(Number),
-    v.number(),
-    v.integer(),
-    v.minValue(1, `a number from 1 to ${LIMIT_MAX}`),
-    v.maxValue(LIMIT_MAX, `a number from 1 to ${LIMIT_MAX}`),
-    v.description(`Most rows wanted; ${LIMIT_DEFAULT} when absent`),
-  ),
-);
-const after = v.optional(text("`next_cursor` of the page before"));
-
-/** The query parameters of each kind of route. */
-export const LimitQuery = v.strictObject({ limit });
-export const PageQuery = v.strictObject({ limit, cursor: after });
-export const RegistrationsQuery = v.strictObject({
-  user: v.optional(text("Only AORs with exactly this user part")),
-  limit,
-  cursor: after,
-});

@@ -16,6 +16,7 @@ import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import type { VqReport } from "../media/vq-report.ts";
 import type { PeerSnapshot } from "../peers/snapshot.ts";
+import type { Trace, TraceState } from "../trace/trace.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
 
@@ -75,6 +76,16 @@ export interface KeptEndpointSnapshot {
   readonly lost: boolean;
 }
 
+/** Messages that are kept. */
+export interface TracesSource {
+  readonly size: number;
+  readonly bytes: number;
+  /** By its id or its Call-ID. */
+  find(name: string): Trace | null;
+  /** The newest first; `state`: only these. */
+  newest(max: number, state: TraceState | null): readonly Trace[];
+}
+
 export interface KeepaliveSource {
   enabled(): boolean;
   setEnabled(enabled: boolean): void;
@@ -130,6 +141,7 @@ export interface ApiSources {
   readonly dns: DnsSource;
   readonly keepalive: KeepaliveSource;
   readonly calls: CallsSource;
+  readonly traces: TracesSource;
   /** The newest first. */
   qualityReports(max: number): readonly QualityReportSnapshot[];
   /** At most `max` of the peers. */

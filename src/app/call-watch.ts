@@ -39,6 +39,8 @@ export interface CallWatchParts {
   readonly record: (record: CallRecord) => void;
   /** Told that a call was ended from here, so that nothing is kept for it. */
   readonly onHungUp: (call_id: string) => void;
+  /** Told of each call that is over. */
+  readonly onOver: (call: Call, end: CallEnd) => void;
 }
 
 export class CallWatch implements CallObserver {
@@ -160,6 +162,7 @@ export class CallWatch implements CallObserver {
 
   /** Its media is closed at once; its record waits for what was measured of it. */
   async #over(call: Call, end: CallEnd): Promise<void> {
+    this.#parts.onOver(call, end);
     const { media } = call;
     const report = media === null ? null : await media.session.close();
     if (report !== null) this.#quality.ended(call, report);

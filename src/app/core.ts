@@ -22,10 +22,8 @@ import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import type { MediaRelay } from "../media/media-session.ts";
 import { Edits } from "../message/edits.ts";
-import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import { unescapeUser } from "../message/uri.ts";
 import { FlowTokens } from "../nat/flow-token.ts";
 import { NatJudge } from "../nat/judge.ts";
 import { Keepalive } from "../nat/keepalive.ts";
@@ -34,8 +32,8 @@ import { RouteTokens } from "../nat/route-token.ts";
 import type { Prober } from "../peers/prober.ts";
 import { KeptFlows } from "../proxy/flow-keeper.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
-import { isSosUrn } from "../proxy/validate.ts";
 import { Registrar } from "../registrar/registrar.ts";
+import type { Traces } from "../trace/traces.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
@@ -49,8 +47,9 @@ import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
 import { Relay } from "./relay.ts";
 import type { ChainRooms } from "./request-chain.ts";
-import { passThrough } from "./request-chain.ts";
+import { isCallForHelp, passThrough } from "./request-chain.ts";
 import { locatorRules, proxyRules, realmOf, registrarLimits, sessionRules } from "./room-rules.ts";
+import { makeTracing, traceRules } from "./tracing.ts";
 import { AppTrunks } from "./trunks.ts";
 
 export interface CoreParts {
@@ -88,6 +87,7 @@ export class Core implements TransactionUser {
   readonly calls: CallWatch;
   readonly relay: Relay;
   readonly qualityReports: QualityReports;
+  readonly traces: Traces;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
@@ -116,11 +116,20 @@ export class Core implements TransactionUser {
       transactionsMax: config.limits.transactions_max,
       transactionsPerSourceMax: config.limits.transactions_per_source_max,
       isExempt: (address) => this.#rooms.trusted.has(address),
-      isUrgent: (request, flow) => this.#isCallForHelp(request, flow),
+      isUrgent: (request, flow) => isCallForHelp(this.#rooms, request, flow),
       matchCallId: config.limits.match_call_id,
       lookUpReply: (sentBy, found) => this.locator.lookUpResponse(sentBy, found),
     });
-    this.#intake = new Intake({ scanner, layer: this.layer, answers, metrics, log, limits: config.limits });
+    const judge = new NatJudge(config.nat.reasons);
+    const { traces, notes } = makeTracing(
+      { clock, dice, metrics, layer: this.layer, answers, judge },
+      config,
+    );
+    this.traces = traces;
+    this.#intake = new Intake({
+      ...{ scanner, layer: this.layer, answers, metrics, log, limits: config.limits },
+      onReceived: (message, flow) => traces.received(message, flow),
+    });
     this.receiver = this.#intake;
     this.#endpoints = transports.endpoints();
     this.domains.configure(config.domains, this.#endpoints);
@@ -142,7 +151,6 @@ export class Core implements TransactionUser {
     const { keptState: state, store } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
     this.keeper = new AppFlowKeeper(this.keepalive, clock, log, config);
-    const judge = new NatJudge(config.nat.reasons);
     const { domains } = this;
     this.deadTargets = new DeadTargets(clock, metrics, config.dns.dead_target_s * 1000);
     this.locator = new Locator(
@@ -156,6 +164,7 @@ export class Core implements TransactionUser {
           this.keeper.over(callId);
           this.trunks.dialogEnded(callId);
         },
+        onOver: ({ facts, answered_ms }, end) => notes.over(facts.call_id, end, answered_ms !== null),
       },
       config,
     );
@@ -166,7 +175,8 @@ export class Core implements TransactionUser {
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       directory: this.#directory,
       keeper: this.keeper,
-      observers: [new KeptFlows(this.keeper), this.calls, this.relay],
+      observers: [notes, new KeptFlows(this.keeper), this.calls, this.relay],
+      tap: traces,
       relay: this.relay,
       sessionTimers: this.#sessionTimers,
       isTrusted: (address) => this.#rooms.trusted.has(address),
@@ -181,14 +191,7 @@ export class Core implements TransactionUser {
       domains: this.domains,
       proxy,
       stateless,
-      registrar: new Registrar({
-        clock,
-        metrics,
-        domains: this.domains,
-        store: parts.store,
-        limits: registrarLimits(config),
-        judge,
-      }),
+      registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
       ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
@@ -227,6 +230,7 @@ export class Core implements TransactionUser {
     this.calls.configure(config);
     this.#sessionTimers.rules = sessionRules(config);
     this.relay.configure(config);
+    this.traces.configure(traceRules(config));
     this.trunks.configure(config);
     this.#prober.configure();
     registrar.limits = registrarLimits(config);
@@ -310,14 +314,6 @@ export class Core implements TransactionUser {
   strayResponse(response: SipMessage, flow: Flow): void {
     if (this.keepalive.answered(response, flow)) return;
     this.#rooms.stateless.strayResponse(response);
-  }
-
-  /** As far as can be told before the request is looked at more closely. */
-  #isCallForHelp(request: SipMessage, { remoteAddress }: Flow): boolean {
-    const { uri } = request;
-    if (request.method !== "INVITE" || uri instanceof ParseError) return false;
-    const isOne = uri.user === null ? isSosUrn(uri) : this.#rooms.isEmergency(unescapeUser(uri.user));
-    return isOne && this.#rooms.emergencyNetworks.has(remoteAddress);
   }
 
   /** An account whose stored hash was made for another realm proves nothing here. */

@@ -4,6 +4,7 @@
 import type { Dice } from "../base/dice.ts";
 import type { Transports } from "../base/flow.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { MessageTap } from "../base/tap.ts";
 import type { SessionTimers } from "../calls/session-timer.ts";
 import type { DeadTargets } from "../dns/dead-targets.ts";
 import type { Locator } from "../dns/locator.ts";
@@ -46,6 +47,8 @@ export interface ForwardingParts {
   readonly directory: Directory;
   readonly keeper: FlowKeeper;
   readonly observers: readonly CallObserver[];
+  /** Sees what is sent without a transaction. */
+  readonly tap: MessageTap;
   readonly isTrusted: (address: string) => boolean;
   /** Edits the session descriptions of calls whose media is relayed. */
   readonly relay: RequestEditor & MediaEditor;

@@ -9,9 +9,11 @@ import type { Networks } from "../base/networks.ts";
 import type { SessionTimers } from "../calls/session-timer.ts";
 import type { Domains } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
+import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
+import { unescapeUser } from "../message/uri.ts";
 import type { FlowTokens, NamedFlow } from "../nat/flow-token.ts";
 import { isNamed } from "../nat/flow-token.ts";
 import type { NatJudge } from "../nat/judge.ts";
@@ -164,6 +166,14 @@ const NO_EMERGENCY: Refusal = {
 
 function breakLoops(rooms: ChainRooms, { request, loopHash }: Passage): Refusal | "next" {
   return detectLoop(request, loopHash, (host, port) => rooms.domains.isOurEndpoint(host, port)) ?? "next";
+}
+
+/** As far as can be told before the request is looked at more closely. */
+export function isCallForHelp(rooms: ChainRooms, request: SipMessage, { remoteAddress }: Flow): boolean {
+  const { uri } = request;
+  if (request.method !== "INVITE" || uri instanceof ParseError) return false;
+  const isOne = uri.user === null ? isSosUrn(uri) : rooms.isEmergency(unescapeUser(uri.user));
+  return isOne && rooms.emergencyNetworks.has(remoteAddress);
 }
 
 function countHops(_rooms: ChainRooms, { request }: Passage): Refusal | "next" {

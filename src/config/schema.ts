@@ -14,6 +14,7 @@ import { records } from "./keys-records.ts";
 import { route } from "./keys-routes.ts";
 import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";
+import { trace } from "./keys-trace.ts";
 import { integer, listOf, oneOf, section, text } from "./kinds.ts";
 
 /** The only version there is so far. */
@@ -85,6 +86,7 @@ export const ConfigSchema = v.strictObject({
   media: v.optional(media, {}),
   calls: v.optional(calls, {}),
   records: v.optional(records, {}),
+  trace: v.optional(trace, {}),
   called_domain: v.optional(calledDomain, []),
   group: v.optional(group, []),
   emergency: v.optional(emergency, {}),

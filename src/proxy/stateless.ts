@@ -2,8 +2,9 @@
  * What passes without a transaction: the ACK of a 2xx, and a 2xx whose transaction is gone
  * (RFC 3261 §16.11).
  */
-import type { Transports } from "../base/flow.ts";
+import type { Flow, Transports } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
+import type { MessageTap } from "../base/tap.ts";
 import type { Domains } from "../location/domains.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { Edits } from "../message/edits.ts";
@@ -28,6 +29,8 @@ export interface StatelessOptions {
   readonly edits: Edits;
   readonly editor: ResponseEditor;
   readonly sender: Sender;
+  /** Sees what is sent. */
+  readonly tap: MessageTap | null;
 }
 
 export class StatelessProxy {
@@ -74,8 +77,13 @@ export class StatelessProxy {
           return;
         }
         this.#acks.inc();
-        flow.send(copy);
+        this.#send(copy, flow);
       });
+  }
+
+  #send(bytes: Buffer, flow: Flow): void {
+    const isSent = flow.send(bytes);
+    this.#options.tap?.sent(bytes, flow, isSent);
   }
 
   /** Where it goes: the next hop, or the first phone of whom it names. */
@@ -104,7 +112,7 @@ export class StatelessProxy {
       return;
     }
     this.#late.inc();
-    back?.send(copy);
+    if (back !== null) this.#send(copy, back);
   }
 
   /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */

@@ -1,4 +1,5 @@
 /** Sources for the API over a real store and real metrics, with every snapshot changeable. */
+
 import { expect } from "bun:test";
 import type { Api } from "../../src/api/api.ts";
 import { createApi } from "../../src/api/api.ts";
@@ -23,6 +24,7 @@ import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { StoreHealth } from "../../src/location/store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import type { PeerSnapshot } from "../../src/peers/snapshot.ts";
+import { Trace } from "../../src/trace/trace.ts";
 import type { TransactionsSnapshot } from "../../src/transaction/layer.ts";
 import type { ConnectionSnapshot } from "../../src/transport/connections.ts";
 import { binding, stored } from "../location/bindings.ts";
@@ -129,6 +131,13 @@ export class FakeSources implements ApiSources {
     }),
     deadTargets: () => this.dead,
     flush: () => this.answers.splice(0).length,
+  };
+  readonly trace = new Trace("aB3_", "alice", "INVITE", 1_700_000_000_000, 0);
+  traces: ApiSources["traces"] = {
+    size: 1,
+    bytes: 900,
+    find: (name) => ([this.trace.id, this.trace.call_id].includes(name) ? this.trace : null),
+    newest: (max) => [this.trace].slice(0, max),
   };
   reports: ReturnType<ApiSources["qualityReports"]> = [];
   qualityReports = (max: number) => this.reports.slice(0, max);
