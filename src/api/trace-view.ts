@@ -45,7 +45,7 @@ function summaryOf(trace: Trace): Answer<"TraceSummary"> {
     state: trace.state,
     status: trace.status,
     reason: shownText(trace.reason),
-    entries_total: trace.entries.length,
+    entries_total: trace.size,
     left_out: trace.left_out,
   };
 }

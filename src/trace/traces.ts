@@ -1,16 +1,16 @@
 /**
- * The traces of calls and registrations by Call-ID, within a bound of bytes and of number. What is least missed goes
+ * The traces of calls and registrations by Call-ID, within a bound of memory and of number. What is least missed goes
  * first: registrations and refused attempts of strangers among themselves; then calls that ended well, calls that
  * failed, and last those that run.
  */
 import type { Clock } from "../base/clock.ts";
-import type { Dice } from "../base/dice.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import type { MessageTap } from "../base/tap.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { callIdOf } from "./call-id.ts";
-import type { Ends, TraceEntry, TraceState } from "./trace.ts";
+import { CHUNK_BYTES, ChunkStore } from "./chunk-store.ts";
+import type { Ends, MessageKind, TraceState } from "./trace.ts";
 import { Trace } from "./trace.ts";
 
 export interface TraceRules {
@@ -23,19 +23,19 @@ export interface TraceRules {
 
 export interface TracesParts {
   readonly clock: Clock;
-  readonly dice: Dice;
   readonly metrics: Metrics;
 }
 
 /** Requests that begin nothing worth a trace: probes, and what belongs to something that began before. */
 const BEGINS_NOTHING: ReadonlySet<string> = new Set(["OPTIONS", "ACK", "BYE", "CANCEL", "PRACK"]);
-/** The share of `bytes_max` that is for what is no call. */
+/** The share of the memory that is for what is no call. */
 const PASSING_SHARE = 0.25;
-/** In the order in which they give way to a call. */
+/** In the order in which they give way. */
 const CALLS: readonly TraceState[] = ["done", "failed", "running"];
+const ID_BASE = 36;
 
 export class Traces implements MessageTap {
-  readonly #parts: TracesParts;
+  readonly #clock: Clock;
   readonly #byCallId = new Map<string, Trace>();
   /** Each in the order in which they came to be so. */
   readonly #states: Readonly<Record<TraceState, Set<Trace>>> = {
@@ -46,13 +46,16 @@ export class Traces implements MessageTap {
   };
   readonly #evicted: Counter;
   #rules: TraceRules;
-  #callBytes = 0;
-  #passingBytes = 0;
+  #store: ChunkStore;
+  #passingChunks = 0;
+  /** Goes on after a restart, as far as seconds tell: an id of before must not name another call. */
+  #number: number;
 
-  constructor(parts: TracesParts, rules: TraceRules) {
-    this.#parts = parts;
+  constructor({ clock, metrics }: TracesParts, rules: TraceRules) {
+    this.#clock = clock;
     this.#rules = rules;
-    const { metrics } = parts;
+    this.#store = storeFor(rules);
+    this.#number = Math.floor(clock.wall() / 1000) * 1000;
     metrics.gauge("sipedge_traces", "Calls and registrations whose messages are kept", () => this.size);
     metrics.gauge("sipedge_trace_bytes", "What the kept messages take", () => this.bytes);
     this.#evicted = metrics.counter("sipedge_traces_evicted_total", "Traces that gave way to newer ones");
@@ -63,20 +66,15 @@ export class Traces implements MessageTap {
   }
 
   get bytes(): number {
-    return this.#callBytes + this.#passingBytes;
+    return this.#store.used * CHUNK_BYTES;
   }
 
+  /** Another bound of memory begins anew: what was kept is forgotten. */
   configure(rules: TraceRules): void {
+    const before = this.#rules;
     this.#rules = rules;
-    if (!rules.enabled) this.clear();
-    this.#bound();
-  }
-
-  clear(): void {
-    this.#byCallId.clear();
-    for (const traces of Object.values(this.#states)) traces.clear();
-    this.#callBytes = 0;
-    this.#passingBytes = 0;
+    if (rules.enabled !== before.enabled || rules.bytes_max !== before.bytes_max) this.#clear();
+    this.#boundCount();
   }
 
   received(message: SipMessage, flow: Flow): void {
@@ -88,12 +86,7 @@ export class Traces implements MessageTap {
       if (!message.isRequest || message.hasToTag || BEGINS_NOTHING.has(message.method)) return;
       trace = this.#begin(callId, message.method);
     }
-    this.#add(trace, {
-      at: this.#parts.clock.now(),
-      kind: "received",
-      ends: endsOf(flow),
-      bytes: ownBytes(message.bytes),
-    });
+    this.#add(trace, "received", flow, message.bytes);
   }
 
   sent(bytes: Buffer, flow: Flow, isSent: boolean): void {
@@ -101,17 +94,18 @@ export class Traces implements MessageTap {
     const callId = callIdOf(bytes);
     const trace = callId === null ? undefined : this.#byCallId.get(callId);
     if (trace === undefined) return;
-    const at = this.#parts.clock.now();
-    this.#add(trace, { at, kind: isSent ? "sent" : "unsent", ends: endsOf(flow), bytes });
+    this.#add(trace, isSent ? "sent" : "unsent", flow, bytes);
     if (trace.state !== "passing") return;
     const status = statusOf(bytes);
-    if (status >= 200 && status !== trace.status) this.answered(trace.call_id, status, "");
+    if (status >= 200 && status !== trace.status) {
+      trace.status = status;
+      trace.reason = "";
+    }
   }
 
   /** What was decided, in words for the operator. Nothing where nothing is kept of that Call-ID. */
   note(call_id: string, text: string): void {
-    const trace = this.#byCallId.get(call_id);
-    if (trace !== undefined) this.#add(trace, { at: this.#parts.clock.now(), kind: "note", text });
+    this.#byCallId.get(call_id)?.note(this.#clock.now(), text);
   }
 
   /** Whether anything is kept of it: what a note costs may be spared where not. */
@@ -123,12 +117,9 @@ export class Traces implements MessageTap {
   began(call_id: string): void {
     const trace = this.#byCallId.get(call_id);
     if (trace === undefined || trace.state !== "passing") return;
-    this.#passingBytes -= trace.bytes;
-    this.#states.passing.delete(trace);
-    trace.begin();
-    this.#states.running.add(trace);
-    this.#callBytes += trace.bytes;
-    this.#bound();
+    this.#passingChunks -= trace.chunks;
+    this.#move(trace, "running");
+    this.#boundCount();
   }
 
   /** Of what was not let in: the last answer it got, and why. */
@@ -147,10 +138,7 @@ export class Traces implements MessageTap {
   /** The call is over. */
   over(call_id: string, isFailed: boolean): void {
     const trace = this.#byCallId.get(call_id);
-    if (trace === undefined || trace.state !== "running") return;
-    this.#states.running.delete(trace);
-    trace.state = isFailed ? "failed" : "done";
-    this.#states[trace.state].add(trace);
+    if (trace?.state === "running") this.#move(trace, isFailed ? "failed" : "done");
   }
 
   /** By its own id or its Call-ID; null: nothing is kept of it. */
@@ -168,58 +156,69 @@ export class Traces implements MessageTap {
   }
 
   #begin(call_id: string, method: string): Trace {
-    const { clock, dice } = this.#parts;
-    const trace = new Trace(dice.token(), call_id, method, clock.wall(), clock.now());
+    const began_ms = this.#clock.wall();
+    const id = (this.#number++).toString(ID_BASE);
+    const trace = new Trace(this.#store, { id, call_id, method, began_ms, began_at: this.#clock.now() });
     this.#byCallId.set(call_id, trace);
     this.#states.passing.add(trace);
+    this.#boundCount();
     return trace;
   }
 
-  #add(trace: Trace, entry: TraceEntry): void {
-    const before = trace.bytes;
-    trace.add(entry);
-    if (trace.state === "passing") this.#passingBytes += trace.bytes - before;
-    else this.#callBytes += trace.bytes - before;
-    this.#bound();
+  #move(trace: Trace, state: TraceState): void {
+    this.#states[trace.state].delete(trace);
+    trace.state = state;
+    this.#states[state].add(trace);
   }
 
-  #bound(): void {
-    const { bytes_max, calls_max } = this.#rules;
+  #add(trace: Trace, kind: MessageKind, flow: Flow, bytes: Buffer): void {
+    const before = trace.chunks;
+    const at = this.#clock.now();
+    const ends = endsOf(flow);
+    while (!trace.message(at, kind, ends, bytes)) if (!this.#makeRoom(trace)) return;
+    if (trace.state !== "passing") return;
+    this.#passingChunks += trace.chunks - before;
     const { passing } = this.#states;
-    const passingMax = bytes_max * PASSING_SHARE;
-    while (passing.size > calls_max || (this.#passingBytes > passingMax && passing.size > 0))
-      this.#evict(passing);
-    for (const state of CALLS) {
-      const calls = this.#states[state];
-      while (calls.size > 0 && (this.#callBytes > bytes_max - passingMax || this.#calls > calls_max))
-        this.#evict(calls);
-    }
+    while (this.#passingChunks > this.#store.size * PASSING_SHARE && this.#evict(passing, trace));
   }
 
-  get #calls(): number {
-    return this.#byCallId.size - this.#states.passing.size;
+  /** For a message of this trace. False: nothing is left to give way. */
+  #makeRoom(trace: Trace): boolean {
+    for (const state of CALLS) if (this.#evict(this.#states[state], trace)) return true;
+    return this.#evict(this.#states.passing, trace);
   }
 
-  /** The oldest of its kind. */
-  #evict(traces: Set<Trace>): void {
+  #boundCount(): void {
+    const { calls_max } = this.#rules;
+    const { passing } = this.#states;
+    while (passing.size > calls_max) this.#evict(passing);
+    for (const state of CALLS)
+      while (this.#byCallId.size - passing.size > calls_max && this.#evict(this.#states[state]));
+  }
+
+  /** The oldest of its kind, but not `except`. False: there is none. */
+  #evict(traces: Set<Trace>, except: Trace | null = null): boolean {
     for (const trace of traces) {
+      if (trace === except) continue;
       traces.delete(trace);
       this.#byCallId.delete(trace.call_id);
-      if (trace.state === "passing") this.#passingBytes -= trace.bytes;
-      else this.#callBytes -= trace.bytes;
+      if (trace.state === "passing") this.#passingChunks -= trace.chunks;
+      trace.release();
       this.#evicted.inc();
-      return;
+      return true;
     }
+    return false;
+  }
+
+  #clear(): void {
+    this.#byCallId.clear();
+    for (const traces of Object.values(this.#states)) traces.clear();
+    this.#passingChunks = 0;
+    this.#store = storeFor(this.#rules);
   }
 }
 
-const STATUS_AT = "SIP/2.0 ".length;
-
-/** 0: it is a request. */
-function statusOf(bytes: Buffer): number {
-  const status = Number(bytes.latin1Slice(STATUS_AT, STATUS_AT + 3));
-  return bytes[0] === 83 && bytes[3] === 47 && Number.isInteger(status) ? status : 0;
-}
+const storeFor = ({ enabled, bytes_max }: TraceRules): ChunkStore => new ChunkStore(enabled ? bytes_max : 0);
 
 /** A connection is not to be held in memory by what came over it. */
 function endsOf(flow: Flow): Ends {
@@ -228,7 +227,10 @@ function endsOf(flow: Flow): Ends {
   return { transport, local, remoteAddress, remotePort };
 }
 
-/** A message that is a small part of what was read from a stream would hold all of it. */
-function ownBytes(bytes: Buffer): Buffer {
-  return bytes.buffer.byteLength > 2 * bytes.length ? Buffer.from(bytes) : bytes;
+const STATUS_AT = "SIP/2.0 ".length;
+
+/** 0: it is a request. */
+function statusOf(bytes: Buffer): number {
+  if (bytes[0] !== 83 || bytes[3] !== 47) return 0;
+  return 100 * (bytes[STATUS_AT]! - 48) + 10 * (bytes[STATUS_AT + 1]! - 48) + bytes[STATUS_AT + 2]! - 48;
 }

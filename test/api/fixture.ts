@@ -24,6 +24,7 @@ import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { StoreHealth } from "../../src/location/store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import type { PeerSnapshot } from "../../src/peers/snapshot.ts";
+import { ChunkStore } from "../../src/trace/chunk-store.ts";
 import { Trace } from "../../src/trace/trace.ts";
 import type { TransactionsSnapshot } from "../../src/transaction/layer.ts";
 import type { ConnectionSnapshot } from "../../src/transport/connections.ts";
@@ -132,7 +133,13 @@ export class FakeSources implements ApiSources {
     deadTargets: () => this.dead,
     flush: () => this.answers.splice(0).length,
   };
-  readonly trace = new Trace("aB3_", "alice", "INVITE", 1_700_000_000_000, 0);
+  readonly trace = new Trace(new ChunkStore(10_000), {
+    id: "aB3_",
+    call_id: "alice",
+    method: "INVITE",
+    began_ms: 1_700_000_000_000,
+    began_at: 0,
+  });
   traces: ApiSources["traces"] = {
     size: 1,
     bytes: 900,

@@ -16,14 +16,9 @@ function site() {
   const invite =
     'INVITE sip:bob@x SIP/2.0\r\nf: "Al" <sip:al@x>;tag=1\r\nTo: <sip:bob@x>\r\nCall-ID: alice\r\n' +
     'Proxy-Authorization: Digest username="al", response="5ec2e7"\r\n\r\n';
-  trace.add({ at: 0, kind: "received", ends: ENDS, bytes: Buffer.from(invite) });
-  trace.add({ at: 1.25, kind: "note", text: "refused: 403 no (rule)" });
-  trace.add({
-    at: 2,
-    kind: "sent",
-    ends: ENDS,
-    bytes: Buffer.from("SIP/2.0 403 No\r\nCSeq: 1 INVITE\r\n\r\n"),
-  });
+  trace.message(0, "received", ENDS, Buffer.from(invite));
+  trace.note(1.25, "refused: 403 no (rule)");
+  trace.message(2, "sent", ENDS, Buffer.from("SIP/2.0 403 No\r\nCSeq: 1 INVITE\r\n\r\n"));
   trace.status = 403;
   trace.reason = "no";
   const api = openApi(sources);

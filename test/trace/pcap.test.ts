@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { ChunkStore } from "../../src/trace/chunk-store.ts";
 import { pcapOf } from "../../src/trace/pcap.ts";
 import type { Ends } from "../../src/trace/trace.ts";
 import { Trace } from "../../src/trace/trace.ts";
@@ -25,16 +26,13 @@ const options = Buffer.from(
 );
 
 function traceOf(): Trace {
-  const trace = new Trace("t", "c", "INVITE", BEGAN_MS, 1000);
-  trace.add({ at: 1000, kind: "received", ends: V4, bytes: options });
-  trace.add({ at: 1000.5, kind: "note", text: "no packet" });
-  trace.add({
-    at: 1250.25,
-    kind: "sent",
-    ends: V6,
-    bytes: Buffer.from("SIP/2.0 200 OK\r\nCall-ID: c\r\n\r\n"),
+  const trace = new Trace(new ChunkStore(10_000), {
+    ...{ id: "t", call_id: "c", method: "INVITE", began_ms: BEGAN_MS, began_at: 1000 },
   });
-  trace.add({ at: 1300, kind: "unsent", ends: V4, bytes: options });
+  trace.message(1000, "received", V4, options);
+  trace.note(1000.5, "no packet");
+  trace.message(1250.25, "sent", V6, Buffer.from("SIP/2.0 200 OK\r\nCall-ID: c\r\n\r\n"));
+  trace.message(1300, "unsent", V4, options);
   return trace;
 }
 

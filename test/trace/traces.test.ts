@@ -2,11 +2,11 @@
 import { describe, expect, test } from "bun:test";
 import { Metrics } from "../../src/base/metrics.ts";
 import { Scanner } from "../../src/message/scan.ts";
+import { CHUNK_BYTES } from "../../src/trace/chunk-store.ts";
 import type { TraceEntry } from "../../src/trace/trace.ts";
 import type { TraceRules } from "../../src/trace/traces.ts";
 import { Traces } from "../../src/trace/traces.ts";
 import { calleeDialog, callerDialog, inside, lab, Phone } from "../proxy/kit.ts";
-import { SeededDice } from "../support/seeded-dice.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 function site(toml = "") {
@@ -124,13 +124,13 @@ describe("why did this call fail?", () => {
 });
 
 describe("bounds", () => {
-  const RULES: TraceRules = { enabled: true, calls_max: 10, bytes_max: 100_000 };
+  const RULES: TraceRules = { enabled: true, calls_max: 10, bytes_max: 100 * CHUNK_BYTES };
 
   function kept(rules: Partial<TraceRules> = {}) {
     const world = lab();
     const metrics = new Metrics();
     const clock = new VirtualClock();
-    const traces = new Traces({ clock, metrics, dice: new SeededDice(1) }, { ...RULES, ...rules });
+    const traces = new Traces({ clock, metrics }, { ...RULES, ...rules });
     const flow = world.transports.flowTo("udp", "198.51.100.9", 5060)!;
     const call = (id: string, bytes = 500): void => {
       traces.received(requestOf(id, "INVITE", bytes), flow);
@@ -176,7 +176,7 @@ describe("bounds", () => {
     expect(trace.left_out).toBe(1001 - 160);
     expect(trace.entries.at(-1)).toMatchObject({ kind: "received" });
     expect(trace.first!.toString("latin1")).toStartWith("INVITE");
-    expect(traces.bytes).toBe(trace.bytes);
+    expect(traces.bytes).toBe(trace.chunks * CHUNK_BYTES);
   });
 
   test("less than what is kept: the rest goes at once; switched off: all of it", () => {
