@@ -60,6 +60,13 @@ const Reload = v.object({
   ),
 });
 
+const Certificate = v.object({
+  file: text("Where it was read from"),
+  names: v.pipe(v.array(v.string()), v.description("What it proves")),
+  expires_at: time("When it ends"),
+  problem: v.nullable(text("Why what is in the files now is not in use")),
+});
+
 const Status = v.object({
   version: v.string(),
   commit: v.nullable(text("The commit it was built from; null in a source tree")),
@@ -68,6 +75,7 @@ const Status = v.object({
   ready: yes("As /readyz says"),
   reasons: v.pipe(v.array(v.string()), v.description("As /readyz says")),
   listeners: v.array(Listener),
+  certificates: v.pipe(v.array(Certificate), v.description("What TLS peers are shown")),
   domains: v.pipe(v.array(v.string()), v.description("What it answers for; the first stands in AORs")),
   realm: text("The digest realm"),
   counts: v.object({
@@ -266,6 +274,7 @@ export const SCHEMAS = {
   Failure,
   Readiness,
   Listener,
+  Certificate,
   StoreState,
   Reload,
   Status,

@@ -18,6 +18,7 @@ import type { VqReport } from "../media/vq-report.ts";
 import type { PeerSnapshot } from "../peers/snapshot.ts";
 import type { Trace, TraceState } from "../trace/trace.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
+import type { CertificateSnapshot } from "../transport/certificates.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
 
 /** The last time the config file was read again. */
@@ -142,6 +143,8 @@ export interface ApiSources {
   readonly keepalive: KeepaliveSource;
   readonly calls: CallsSource;
   readonly traces: TracesSource;
+  /** What TLS peers are shown. */
+  certificates(): readonly CertificateSnapshot[];
   /** The newest first. */
   qualityReports(max: number): readonly QualityReportSnapshot[];
   /** At most `max` of the peers. */

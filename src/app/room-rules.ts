@@ -9,6 +9,7 @@ import type { LocatorOptions } from "../dns/locator.ts";
 import { locatorOptions } from "../dns/resolver-options.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
 import type { RegistrarLimits } from "../registrar/registrar.ts";
+import type { TlsRules } from "../transport/certificates.ts";
 import type { OutletRules } from "./record-outlets.ts";
 
 /** The digest realm: as configured, else the first domain, else our name. */
@@ -58,6 +59,10 @@ export function outletRules({ records }: Config): OutletRules {
 export function sessionRules({ calls }: Config): SessionRules {
   const { session_s, session_min_s } = calls;
   return { insert_s: session_s === 0 ? null : Math.max(session_s, session_min_s), min_s: session_min_s };
+}
+
+export function tlsRules({ certificate, tls }: Config): TlsRules {
+  return { certificates: certificate, ...tls };
 }
 
 export function callRules({ calls, records }: Config): CallRules {

@@ -52,6 +52,7 @@ export function apiSources(appliance: Appliance): ApiSources {
       records: (max, before) => appliance.records.newest(max, before),
     },
     traces: core.traces,
+    certificates: () => transports.certificates(),
     qualityReports: (max) => core.qualityReports.newest(max),
     keepalive: {
       enabled: () => core.keepalive.enabled,

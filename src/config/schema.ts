@@ -14,6 +14,7 @@ import { records } from "./keys-records.ts";
 import { route } from "./keys-routes.ts";
 import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";
+import { certificate, tls } from "./keys-tls.ts";
 import { trace } from "./keys-trace.ts";
 import { integer, listOf, oneOf, section, text } from "./kinds.ts";
 
@@ -76,6 +77,8 @@ export const ConfigSchema = v.strictObject({
     null,
   ),
   listen: v.optional(listen, LISTEN_DEFAULT),
+  certificate: v.optional(certificate, []),
+  tls: v.optional(tls, {}),
   http: v.optional(http, {}),
   auth: v.optional(auth, {}),
   user: v.optional(user, []),

@@ -21,7 +21,11 @@ export interface BaresipOptions {
   readonly password: string;
   /** `host:port` of the registrar, which is its domain too. */
   readonly registrar: string;
-  readonly transport: "udp" | "tcp";
+  readonly transport: "udp" | "tcp" | "tls";
+  /** Those whose signature it believes (PEM); else it believes everybody. */
+  readonly ca?: string;
+  /** How it encrypts its media; not at all when absent. */
+  readonly media?: "srtp-mand";
   readonly address: string;
   /** The tone it sends. */
   readonly tone_hz: number;
@@ -145,15 +149,12 @@ export class Baresip {
 
   /** The SIP messages it got whose start line fits. */
   received(startLine: RegExp): readonly string[] {
-    return this.#traced(startLine, (way) => way.includes(`-> ${this.options.address}:`));
+    return this.#traced(startLine, (_from, to) => this.#isOwn(to));
   }
 
   /** The same of those it sent. */
   sent(startLine: RegExp): readonly string[] {
-    return this.#traced(
-      startLine,
-      (way) => way.includes(` ${this.options.address}:`) && !way.includes(`-> ${this.options.address}:`),
-    );
+    return this.#traced(startLine, (from, to) => this.#isOwn(from) && !this.#isOwn(to));
   }
 
   async stop(): Promise<void> {
@@ -163,12 +164,19 @@ export class Baresip {
   }
 
   /** The messages of its `-s` trace: `UDP from -> to`, the message, between two colour changes. */
-  #traced(startLine: RegExp, direction: (way: string) => boolean): string[] {
+  #traced(startLine: RegExp, direction: (from: string, to: string) => boolean): string[] {
     const parts = this.output.replaceAll("\r", "").split(TRACE_BEGINS).slice(1);
     return parts.flatMap((part) => {
       const [way = "", ...lines] = part.split(TRACE_ENDS, 1)[0]!.split("\n");
-      return direction(way) && startLine.test(lines[0] ?? "") ? [lines.join("\n")] : [];
+      const [, from = "", to = ""] = /^\S+ (\S+) -> (\S+)/.exec(way) ?? [];
+      return direction(from, to) && startLine.test(lines[0] ?? "") ? [lines.join("\n")] : [];
     });
+  }
+
+  /** Its TLS connections do not keep to its address, and leave from the first of loopback. */
+  #isOwn(place: string): boolean {
+    const { address, transport } = this.options;
+    return place.startsWith(`${address}:`) || (transport === "tls" && place.startsWith("127.0.0.1:"));
   }
 
   #wavs(): string[] {
@@ -209,7 +217,10 @@ function configOf(options: BaresipOptions, dir: string, sip: number, control: nu
     `ctrl_tcp_listen ${address}:${control}`,
     `audio_source aufile,${join(dir, "tone.wav")}`,
     `snd_path ${dir}`,
-    ...["g711", "aufile", "sndfile"].map((name) => `module ${name}.so`),
+    ...(options.ca === undefined ? [] : [`sip_cafile ${options.ca}`]),
+    ...["g711", "aufile", "sndfile", ...(options.media === undefined ? [] : ["srtp"])].map(
+      (name) => `module ${name}.so`,
+    ),
     ...["account", "menu", "ctrl_tcp"].map((name) => `module_app ${name}.so`),
     "",
   ].join("\n");
@@ -231,6 +242,7 @@ function accountOf(options: BaresipOptions): string {
     `auth_pass=${password}`,
     `answermode=${answers ? "auto" : "manual"}`,
     ...(outbound === undefined ? [] : [`outbound="sip:${outbound};transport=${transport}"`]),
+    ...(options.media === undefined ? [] : [`mediaenc=${options.media}`]),
     "regint=600",
     "audio_codecs=pcmu",
   ];
