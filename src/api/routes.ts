@@ -1,6 +1,7 @@
 /**
  * Every route in one literal list: what `createApi` serves and what `/openapi.json` describes.
  */
+import { bansView, deleteBan, putBan } from "./bans-view.ts";
 import { callsView, callView, hangUp, recordsCsv, recordsView } from "./calls-view.ts";
 import { dnsView, flushDns } from "./dns-view.ts";
 import type { ApiFailure } from "./failure.ts";
@@ -20,6 +21,7 @@ import { flowsView, peersView, transactionsView, usersView } from "./views.ts";
 
 const USER_NAME = "The user's name";
 const CSV_TYPE = "text/csv; charset=utf-8; header=present";
+const BAN_SOURCE = "An IP address, or a network like 192.0.2.0/24 with its / as %2F";
 const PCAP_TYPE = "application/vnd.tcpdump.pcap";
 const TRACE_NAME = "The trace's id, or a Call-ID";
 const TEXT_TYPE = "text/plain; charset=utf-8";
@@ -196,6 +198,26 @@ export const ROUTES: readonly Route[] = [
       return "error" in found ? found : { bytes: found, type: PCAP_TYPE };
     },
   },
+  json("/v1/bans", "Bans", {
+    summary: "Who is kept out, and until when",
+    query: LimitQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT }) => bansView(sources, limit),
+  }),
+  change("put", "/v1/bans/{source}", "Bans", {
+    summary: "Keeps an address or a network out; its connections are closed",
+    parameter: BAN_SOURCE,
+    body: "NewBan",
+    failures: [400, 408, 413, 415],
+    reply: (sources, source, ban, { address }) => putBan(sources, source, ban, LIMIT_DEFAULT, address),
+  }),
+  change("delete", "/v1/bans/{source}", "Bans", {
+    summary: "Lets it in again",
+    parameter: BAN_SOURCE,
+    body: null,
+    failures: [404],
+    reply: (sources, source, _none, { address }) => deleteBan(sources, source, LIMIT_DEFAULT, address),
+  }),
   json("/v1/keepalive", "Keepalive", {
     summary: "Flows that pings keep open",
     query: LimitQuery,

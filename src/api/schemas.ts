@@ -10,6 +10,7 @@ import {
   NO_ANSWER_AFTER_S_MIN,
 } from "../location/forwards.ts";
 import { amount, count, text, time, yes } from "./kinds.ts";
+import { Ban, Bans, NewBan } from "./schemas-bans.ts";
 import { Call, CallRecord, CallRecords, Calls } from "./schemas-calls.ts";
 import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
 import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
@@ -264,7 +265,7 @@ const NewForwarding = v.strictObject({
 });
 
 /** What requests bring, by the name each has in the OpenAPI document. */
-export const BODIES = { NewForwarding, NewKeepalive } as const;
+export const BODIES = { NewBan, NewForwarding, NewKeepalive } as const;
 export type BodyName = keyof typeof BODIES;
 
 /** By the name each has in the OpenAPI document. */
@@ -298,6 +299,8 @@ export const SCHEMAS = {
   Calls,
   CallRecord,
   CallRecords,
+  Ban,
+  Bans,
   TraceSummary,
   Traces,
   TraceEntry,

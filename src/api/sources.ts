@@ -10,6 +10,7 @@ import type { Call } from "../calls/call.ts";
 import type { StoredRecord } from "../calls/sqlite-records.ts";
 import type { DeadTarget } from "../dns/dead-targets.ts";
 import type { ResolverSnapshot } from "../dns/resolver.ts";
+import type { Ban } from "../guard/bans.ts";
 import type { Binding } from "../location/binding.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
@@ -77,6 +78,16 @@ export interface KeptEndpointSnapshot {
   readonly lost: boolean;
 }
 
+/** Who is kept out. */
+export interface BansSource {
+  /** Those that run, the newest first. */
+  running(): readonly (Ban & { readonly source: string })[];
+  /** The source as it is listed; null: the text is no address and no network. */
+  ban(text: string, by: string, reason: string, seconds: number): string | null;
+  /** False: it is not banned. */
+  lift(text: string, by: string): boolean;
+}
+
 /** Messages that are kept. */
 export interface TracesSource {
   readonly size: number;
@@ -142,6 +153,7 @@ export interface ApiSources {
   readonly dns: DnsSource;
   readonly keepalive: KeepaliveSource;
   readonly calls: CallsSource;
+  readonly bans: BansSource;
   readonly traces: TracesSource;
   /** What TLS peers are shown. */
   certificates(): readonly CertificateSnapshot[];

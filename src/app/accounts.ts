@@ -3,7 +3,7 @@
  */
 import { ha1 } from "../auth/digest.ts";
 import type { Config } from "../config/schema.ts";
-import type { User } from "../location/users.ts";
+import type { User, UserStore } from "../location/users.ts";
 import { realmOf } from "./room-rules.ts";
 
 export function accountOf(name: string, realm: string, password: string): User {
@@ -30,4 +30,10 @@ export function configUsers(config: Config): User[] {
       source: "config" as const,
     };
   });
+}
+
+/** Null: there is none, or its stored hash was made for another realm and proves nothing here. */
+export function usableAccount(users: UserStore, name: string, realm: string): User | null {
+  const user = users.find(name);
+  return user === null || user.disabled || user.realm !== realm ? null : user;
 }

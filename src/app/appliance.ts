@@ -18,8 +18,10 @@ import { nodeFiles } from "../dns/node-files.ts";
 import { nodeSockets } from "../dns/node-sockets.ts";
 import { Resolver } from "../dns/resolver.ts";
 import { resolverOptions } from "../dns/resolver-options.ts";
+import { BANS_MAX } from "../guard/bans.ts";
 import type { Binding } from "../location/binding.ts";
 import { FORWARDS_MAX } from "../location/forwards.ts";
+import { SqliteBans } from "../location/sqlite-bans.ts";
 import { StoreOpenError } from "../location/sqlite-errors.ts";
 import { SqliteFile } from "../location/sqlite-file.ts";
 import { SqliteForwardStore } from "../location/sqlite-forwards.ts";
@@ -33,6 +35,7 @@ import { configUsers } from "./accounts.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
 import { makeMedia } from "./media.ts";
+import { NftMirror } from "./nft-mirror.ts";
 import { RecordOutlets } from "./record-outlets.ts";
 import { outletRules, realmOf, tlsRules } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
@@ -95,7 +98,8 @@ export class Appliance {
       message: (bytes, flow) => this.core.receiver.message(bytes, flow),
       broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
     };
-    this.transports = new NetTransports({ clock, log, metrics, receiver });
+    const admits = (address: string): boolean => this.core.guard.admits(address);
+    this.transports = new NetTransports({ clock, log, metrics, receiver, admits });
     this.resolver = new Resolver(
       { clock, dice, log, metrics, sockets: nodeSockets, files: nodeFiles },
       resolverOptions(config.dns),
@@ -114,6 +118,8 @@ export class Appliance {
       forwards: this.forwards,
       resolver: this.resolver,
       keptState: this.#keptFlows,
+      bans: new SqliteBans(file, { clock, log, rows_max: BANS_MAX }),
+      onBanned: () => this.transports.dropUnwelcome(),
       record: (record) => {
         this.records.add(record);
         this.#outlets.add(record);
@@ -138,6 +144,8 @@ export class Appliance {
       await appliance.#close();
       throw new StartError(reasons);
     }
+    const { nft_set } = config.guard;
+    if (nft_set !== null) appliance.core.guard.bans.mirror = new NftMirror(nft_set, log, appliance.metrics);
     appliance.core.start();
     appliance.#warnOfOldRealms();
     return appliance;

@@ -87,7 +87,7 @@ export function authorize(
   const caller = rooms.domains.aorOf(from.uri);
   // A peer proves itself by its address; whom it names as caller is its own affair.
   if (!fromPeer && (caller !== null || rooms.domains.isOurs(from.uri)))
-    return provenCaller(rooms, request, caller);
+    return provenCaller(rooms, request, source, caller);
   if (isServed(rooms, request, routing)) return SERVED;
   if (!isForUs(rooms, routing)) return NO_RELAYING;
   return rooms.acceptForeignCallers || fromPeer ? STRANGER : NO_FOREIGN_CALLERS;
@@ -122,10 +122,11 @@ function insideDialog(
 function provenCaller(
   rooms: AuthorizeRooms,
   request: SipMessage,
+  { remoteAddress }: Flow,
   caller: string | null,
 ): Admission | Refusal {
   if (request.method === "ACK") return ACK_UNPROVEN; // nobody can answer a challenge to an ACK (§22.1)
-  const verdict = rooms.authenticator.asProxy(request);
+  const verdict = rooms.authenticator.asProxy(request, remoteAddress);
   if ("challenge" in verdict)
     return { status: 407, reason: verdict.cause, section: "RFC 3261 §22.3", headers: verdict.challenge };
   if (caller === null || userOfAor(caller) !== verdict.user) return NOT_YOUR_FROM;

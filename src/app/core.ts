@@ -16,6 +16,8 @@ import type { Config } from "../config/schema.ts";
 import { DeadTargets } from "../dns/dead-targets.ts";
 import { Locator } from "../dns/locator.ts";
 import type { NameService } from "../dns/records.ts";
+import type { BanStore } from "../guard/bans.ts";
+import type { Guard } from "../guard/guard.ts";
 import { Domains } from "../location/domains.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
@@ -37,11 +39,13 @@ import type { Traces } from "../trace/traces.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
+import { usableAccount } from "./accounts.ts";
 import { Answers, NO_INVITE, OUR_MISTAKE } from "./answers.ts";
 import { CallWatch } from "./call-watch.ts";
 import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { makeForwarding } from "./forwarding.ts";
+import { GuardedReceiver, guardRules, knowBindings, makeGuard } from "./guarding.ts";
 import { Intake } from "./intake.ts";
 import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
@@ -64,6 +68,10 @@ export interface CoreParts {
   readonly resolver: NameService;
   /** What keep-alive knows of calls and subscriptions from before a restart. */
   readonly keptState: KeptState;
+  /** Where bans outlive a restart. */
+  readonly bans: BanStore;
+  /** What came from a source that is banned now is to end. */
+  readonly onBanned: (source: string) => void;
   /** Where the record of a call goes that is over. */
   readonly record: (record: CallRecord) => void;
   /** 32 secret bytes for dialog tokens, the same after a restart. */
@@ -88,6 +96,7 @@ export class Core implements TransactionUser {
   readonly relay: Relay;
   readonly qualityReports: QualityReports;
   readonly traces: Traces;
+  readonly guard: Guard;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
@@ -127,7 +136,6 @@ export class Core implements TransactionUser {
       ...{ scanner, layer: this.layer, answers, metrics, log, limits: config.limits },
       onReceived: (message, flow) => traces.received(message, flow),
     });
-    this.receiver = this.#intake;
     this.#endpoints = transports.endpoints();
     this.domains.configure(config.domains, this.#endpoints);
     this.#nonces = new Nonces(clock, dice, config.auth.nonce_lifetime_s * 1000);
@@ -135,20 +143,21 @@ export class Core implements TransactionUser {
       realm: realmOf(config),
       algorithms: config.auth.algorithms,
       nonces: this.#nonces,
-      accounts: (name) => this.#account(name),
+      accounts: (name) => usableAccount(parts.users, name, this.#rooms.authenticator.realm),
       metrics,
     });
+    const isExempt = (address: string): boolean =>
+      this.#rooms.trusted.has(address) || this.#rooms.isPeer(address);
+    this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
+    this.receiver = new GuardedReceiver(this.guard, this.#intake);
     this.#directory = new ConfigDirectory(parts, config);
-    this.trunks = new AppTrunks(
-      { clock, dice, log: parts.log, metrics, domains: this.domains, names: parts.resolver },
-      config,
-    );
+    const { domains } = this;
+    this.trunks = new AppTrunks({ clock, dice, log, metrics, domains, names: parts.resolver }, config);
     const tokens = new RouteTokens(parts.tokenKey);
     const flowTokens = new FlowTokens(parts.tokenKey);
     const { keptState: state, store } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
     this.keeper = new AppFlowKeeper(this.keepalive, clock, log, config);
-    const { domains } = this;
     this.deadTargets = new DeadTargets(clock, metrics, config.dns.dead_target_s * 1000);
     this.locator = new Locator(
       { clock, dice, metrics, names: parts.resolver, dead: this.deadTargets },
@@ -204,9 +213,11 @@ export class Core implements TransactionUser {
     this.#prober = makeProber(probing, clock, this.trunks.book);
     this.#rooms.registrar.onChange = (aor, before, after) => {
       this.keeper.registered(before, after);
+      knowBindings(this.guard, after);
       proxy.registered(aor, before, after);
     };
     this.keeper.follow(store);
+    knowBindings(this.guard, store.all());
   }
 
   /** Takes over a changed config; running transactions keep the timers they have. */
@@ -228,6 +239,7 @@ export class Core implements TransactionUser {
     this.#sessionTimers.rules = sessionRules(config);
     this.relay.configure(config);
     this.traces.configure(traceRules(config));
+    this.guard.configure(guardRules(config));
     this.trunks.configure(config);
     this.#prober.configure();
     registrar.limits = registrarLimits(config);
@@ -311,11 +323,5 @@ export class Core implements TransactionUser {
   strayResponse(response: SipMessage, flow: Flow): void {
     if (this.keepalive.answered(response, flow)) return;
     this.#rooms.stateless.strayResponse(response);
-  }
-
-  /** An account whose stored hash was made for another realm proves nothing here. */
-  #account(name: string) {
-    const user = this.#parts.users.find(name);
-    return user === null || user.disabled || user.realm !== this.#rooms.authenticator.realm ? null : user;
   }
 }

@@ -24,7 +24,7 @@ export function register(
   if (unsupported !== null) return unsupported;
   let user: string | null = null;
   if (!rooms.trusted.has(source.remoteAddress)) {
-    const verdict = rooms.authenticator.asServer(request); // step 3
+    const verdict = rooms.authenticator.asServer(request, source.remoteAddress); // step 3
     if ("challenge" in verdict)
       return { status: 401, reason: verdict.cause, section: "RFC 3261 §22.2", headers: verdict.challenge };
     user = verdict.user;
@@ -80,7 +80,7 @@ function takeReport(
 ): Refusal | "done" {
   let user: string | null = null;
   if (!rooms.trusted.has(remoteAddress)) {
-    const verdict = rooms.authenticator.asServer(request);
+    const verdict = rooms.authenticator.asServer(request, remoteAddress);
     if ("challenge" in verdict)
       return { status: 401, reason: verdict.cause, section: "RFC 3261 §22.2", headers: verdict.challenge };
     user = verdict.user;

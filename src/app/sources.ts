@@ -51,6 +51,11 @@ export function apiSources(appliance: Appliance): ApiSources {
       hangUp: (call) => core.calls.hangUp(call, "Ended over the API"),
       records: (max, before) => appliance.records.newest(max, before),
     },
+    bans: {
+      running: () => core.guard.bans.running(),
+      ban: (text, by, reason, seconds) => core.guard.banBy(text, by, reason, seconds),
+      lift: (text, by) => core.guard.lift(text, by),
+    },
     traces: core.traces,
     certificates: () => transports.certificates(),
     qualityReports: (max) => core.qualityReports.newest(max),

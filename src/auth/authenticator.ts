@@ -29,7 +29,8 @@ export type ChallengeCause =
   | "wrong_password"
   | "stale_nonce"
   | "replayed_nonce"
-  | "uri_mismatch";
+  | "uri_mismatch"
+  | "too_many_tries";
 
 export type Verdict =
   | { readonly user: string }
@@ -57,6 +58,12 @@ const NC = /^[0-9a-fA-F]{8}$/;
 export class Authenticator {
   realm: string;
   algorithms: readonly Algorithm[];
+  /** Told of a wrong password or an unknown account. `isProved`: the sender receives what is sent to that address. */
+  onFailed: (address: string, account: string, isProved: boolean) => void = () => {};
+  /** Told that somebody at that address has proved an account. */
+  onProved: (address: string) => void = () => {};
+  /** Whether somebody at that address may try the password of that account now. */
+  mayTry: (address: string, account: string) => boolean = () => true;
   readonly #nonces: Nonces;
   readonly #accounts: FindAccount;
   readonly #metrics: Metrics;
@@ -74,14 +81,14 @@ export class Authenticator {
     );
   }
 
-  /** For requests we answer ourselves (REGISTER): Authorization, and 401 challenges. */
-  asServer(request: SipMessage): Verdict {
-    return this.#check(request, SERVER);
+  /** For requests we answer ourselves (REGISTER): Authorization, and 401 challenges. `address`: where it came from. */
+  asServer(request: SipMessage, address = ""): Verdict {
+    return this.#check(request, SERVER, address);
   }
 
   /** For requests we pass on: Proxy-Authorization, and 407 challenges. */
-  asProxy(request: SipMessage): Verdict {
-    return this.#check(request, PROXY);
+  asProxy(request: SipMessage, address = ""): Verdict {
+    return this.#check(request, PROXY, address);
   }
 
   /** Whether this credentials line is for our realm: such a line is used up here and not passed on. */
@@ -89,7 +96,7 @@ export class Authenticator {
     return this.#credentials(request, line) !== null;
   }
 
-  #check(request: SipMessage, side: Side): Verdict {
+  #check(request: SipMessage, side: Side, address: string): Verdict {
     for (
       let line = request.find(side.credentials);
       line >= 0;
@@ -97,14 +104,18 @@ export class Authenticator {
     ) {
       const params = this.#credentials(request, line);
       if (params === null) continue;
-      const cause = this.#prove(request, params);
+      const name = params.get("username") ?? "";
+      const cause = this.mayTry(address, name) ? this.#prove(request, params) : "too_many_tries";
       if (cause === null) {
         this.#accepted.inc();
-        return { user: params.get("username") ?? "" };
+        this.onProved(address);
+        return { user: name };
       }
-      return this.#challenge(side, cause, params.get("username") ?? null);
+      if (cause === "wrong_password" || cause === "unknown_user")
+        this.onFailed(address, name, this.#nonces.wasIssuedTo(params.get("nonce") ?? "", address));
+      return this.#challenge(side, cause, name, address);
     }
-    return this.#challenge(side, "no_credentials", null);
+    return this.#challenge(side, "no_credentials", null, address);
   }
 
   #credentials(request: SipMessage, line: number): ReadonlyMap<string, string> | null {
@@ -141,13 +152,13 @@ export class Authenticator {
     }
   }
 
-  #challenge(side: Side, cause: ChallengeCause, name: string | null): Verdict {
+  #challenge(side: Side, cause: ChallengeCause, name: string | null, address: string): Verdict {
     this.#metrics
       .counter("sipedge_auth_challenges_total", "Requests answered with 401 or 407, by cause", { cause })
       .inc();
     // Whoever proved the password with an old nonce need not ask the user again (RFC 7616 §3.3 stale).
     const stale = cause === "stale_nonce" || cause === "replayed_nonce" ? ", stale=true" : "";
-    const nonce = this.#nonces.issue();
+    const nonce = this.#nonces.issue(address);
     const account = name === null ? null : this.#accounts(name);
     const usable = this.algorithms.filter((algorithm) => account === null || hasHash(account, algorithm));
     const offered = usable.length > 0 ? usable : this.algorithms;

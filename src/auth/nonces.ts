@@ -11,7 +11,9 @@ export const NONCES_MAX = 65_536;
 /** How far counts may arrive out of order: a phone may have several requests on their way. */
 const WINDOW = 32;
 const TIME_BYTES = 6;
+/** The last two of them are a mark of the address it was issued to. */
 const RANDOM_BYTES = 6;
+const ADDRESS_BYTES = 2;
 const PROOF_BYTES = 12;
 const NONCE_BYTES = TIME_BYTES + RANDOM_BYTES + PROOF_BYTES;
 
@@ -28,6 +30,8 @@ export class Nonces {
   readonly #clock: Clock;
   readonly #dice: Dice;
   readonly #key: Uint8Array;
+  /** By it a nonce tells to which address it was issued. */
+  readonly #addressKey: number;
   readonly #uses: BoundedMap<string, Use>;
   #lifetimeMs: number;
   /** Nonces issued before this and not remembered may have been used: they count as stale. */
@@ -37,6 +41,7 @@ export class Nonces {
     this.#clock = clock;
     this.#dice = dice;
     this.#key = dice.bytes(32); // of this process: after a restart every nonce is stale, and phones just ask anew
+    this.#addressKey = new DataView(dice.bytes(4).buffer.slice(0)).getUint32(0);
     this.#lifetimeMs = lifetimeMs;
     this.#uses = new BoundedMap(max, (_, use) => {
       this.#forgottenUntil = Math.max(this.#forgottenUntil, use.issued);
@@ -51,11 +56,12 @@ export class Nonces {
     return this.#uses.size;
   }
 
-  /** A new nonce: 32 characters of [A-Za-z0-9_-]. */
-  issue(): string {
+  /** A new nonce for whoever is at `address`: 32 characters of [A-Za-z0-9_-]. */
+  issue(address = ""): string {
     const bytes = Buffer.alloc(NONCE_BYTES);
     bytes.writeUIntBE(Math.floor(this.#clock.now()), 0, TIME_BYTES);
-    bytes.set(this.#dice.bytes(RANDOM_BYTES), TIME_BYTES);
+    bytes.set(this.#dice.bytes(RANDOM_BYTES - ADDRESS_BYTES), TIME_BYTES);
+    bytes.writeUInt16BE(this.#markOf(address), TIME_BYTES + RANDOM_BYTES - ADDRESS_BYTES);
     this.#proof(bytes).copy(bytes, TIME_BYTES + RANDOM_BYTES, 0, PROOF_BYTES);
     return bytes.toString("base64url");
   }
@@ -75,6 +81,17 @@ export class Nonces {
     if (issued <= this.#forgottenUntil || this.#clock.now() - issued > this.#lifetimeMs) return "stale";
     this.#uses.set(nonce, { issued, highest: count, seen: 1 });
     return "fresh";
+  }
+
+  /** Whether it is ours and was issued to this address: whoever has it receives what is sent there. */
+  wasIssuedTo(nonce: string, address: string): boolean {
+    if (this.#issuedAt(nonce) < 0) return false;
+    const bytes = Buffer.from(nonce, "base64url");
+    return bytes.readUInt16BE(TIME_BYTES + RANDOM_BYTES - ADDRESS_BYTES) === this.#markOf(address);
+  }
+
+  #markOf(address: string): number {
+    return Number(Bun.hash.wyhash(address, BigInt(this.#addressKey)) & 0xffffn);
   }
 
   #issuedAt(nonce: string): number {

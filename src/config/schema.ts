@@ -6,6 +6,7 @@ import * as v from "valibot";
 import { isHost } from "./hosts.ts";
 import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
 import { dns } from "./keys-dns.ts";
+import { guard } from "./keys-guard.ts";
 import { media } from "./keys-media.ts";
 import { device, keepalive, nat } from "./keys-nat.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
@@ -81,6 +82,7 @@ export const ConfigSchema = v.strictObject({
   tls: v.optional(tls, {}),
   http: v.optional(http, {}),
   auth: v.optional(auth, {}),
+  guard: v.optional(guard, {}),
   user: v.optional(user, []),
   registrar: v.optional(registrar, {}),
   nat: v.optional(nat, {}),

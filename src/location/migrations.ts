@@ -8,6 +8,7 @@ import forwards from "../../migrations/0002-forwards.sql" with { type: "text" };
 import flows from "../../migrations/0003-flows.sql" with { type: "text" };
 import keptFlows from "../../migrations/0004-kept-flows.sql" with { type: "text" };
 import callRecords from "../../migrations/0005-call-records.sql" with { type: "text" };
+import bans from "../../migrations/0006-bans.sql" with { type: "text" };
 
 export interface Migration {
   /** The file's name without `.sql`. */
@@ -22,6 +23,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0003-flows", sql: flows },
   { name: "0004-kept-flows", sql: keptFlows },
   { name: "0005-call-records", sql: callRecords },
+  { name: "0006-bans", sql: bans },
 ];
 
 /** The database knows migrations that this version does not. */

@@ -80,6 +80,15 @@ export const callRecords = sqliteTable("call_records", {
   record: text().notNull(),
 });
 
+export const bans = sqliteTable("bans", {
+  source: text().primaryKey().notNull(),
+  reason: text().notNull(),
+  by: text().notNull(),
+  since_ms: integer().notNull(),
+  until_ms: integer().notNull(),
+  times: integer().notNull(),
+});
+
 export const meta = sqliteTable("meta", {
   name: text().primaryKey().notNull(),
   value: blob({ mode: "buffer" }).notNull(),

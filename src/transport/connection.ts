@@ -62,6 +62,7 @@ const ABRUPT: ReadonlySet<CloseReason> = new Set([
   "partial_message_stalled",
   "connect_timeout",
   "certificate_refused",
+  "banned",
 ]);
 
 export class Connection implements Flow {

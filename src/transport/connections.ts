@@ -17,6 +17,8 @@ export interface ConnectionsParts {
   readonly log: Log;
   readonly metrics: TransportMetrics;
   readonly receiver: Receiver;
+  /** Whether anything from this address is looked at. */
+  readonly admits: (address: string) => boolean;
 }
 
 export interface ConnectionSnapshot {
@@ -50,6 +52,7 @@ export class Connections implements ConnectionOwner {
   readonly #handshaking = new Set<Connection>();
   readonly #log: Log;
   readonly #receiver: Receiver;
+  readonly #admits: (address: string) => boolean;
   readonly #byId = new Map<string, Connection>();
   readonly #byRemote = new Map<string, Connection>();
   /** Accepted connections per `limitKey`. */
@@ -66,6 +69,7 @@ export class Connections implements ConnectionOwner {
     this.options = options;
     this.#log = parts.log;
     this.#receiver = parts.receiver;
+    this.#admits = parts.admits;
     parts.metrics.tcpConnections(() => this.#byId.size);
   }
 
@@ -84,6 +88,7 @@ export class Connections implements ConnectionOwner {
     wire: Wire,
     handshakes = false,
   ): Connection | null {
+    if (!this.#admits(address)) return null;
     const refusal = this.#refusal(address) ?? (handshakes ? this.#handshakeRefusal() : null);
     if (refusal !== null) {
       this.metrics.tcpRefused("in", refusal);
@@ -124,6 +129,11 @@ export class Connections implements ConnectionOwner {
     if (this.#byRemote.get(key)?.state === "open") return true;
     const at = this.#spokeTcpAt.peek(key);
     return at !== undefined && this.clock.now() - at < SPEAKS_TCP_MS;
+  }
+
+  dropUnwelcome(): void {
+    for (const connection of [...this.#byId.values()])
+      if (!connection.outgoing && !this.#admits(connection.remoteAddress)) connection.close("banned");
   }
 
   /** Closes every connection, or those of one endpoint. */

@@ -26,6 +26,7 @@ export interface ListenersParts {
   readonly metrics: Metrics;
   readonly transportMetrics: TransportMetrics;
   readonly receiver: Receiver;
+  readonly admits: (address: string) => boolean;
   readonly connections: Connections;
   readonly socketOptions: SocketOptions;
   /** What "any" stands for. */
@@ -149,6 +150,7 @@ export class Listeners {
           log: this.#parts.log,
           metrics: this.#parts.transportMetrics,
           receiver: this.#parts.receiver,
+          admits: this.#parts.admits,
           socketOptions: this.#parts.socketOptions,
         };
         return { wanted, socket: await UdpListener.open(parts, this.#udpOptions, wanted) };

@@ -33,6 +33,8 @@ export interface NetTransportsParts {
   readonly receiver: Receiver;
   /** What "any" stands for; default: the machine's addresses. */
   readonly addresses?: () => readonly string[];
+  /** Whether anything from this address is looked at; default: yes. */
+  readonly admits?: (address: string) => boolean;
   /** Default: libc by bun:ffi. */
   readonly socketOptions?: SocketOptions;
 }
@@ -72,10 +74,11 @@ export class NetTransports implements Transports {
     this.#log = log;
     this.#questions = new PortQuestions(clock, metrics);
     this.#route = new Route(clock, socketOptions);
-    this.#connections = new Connections({ ...parts, metrics: transportMetrics }, TCP_UNSET);
+    const admits = parts.admits ?? (() => true);
+    this.#connections = new Connections({ ...parts, admits, metrics: transportMetrics }, TCP_UNSET);
     this.#listeners = new Listeners({
       ...parts,
-      ...{ transportMetrics, socketOptions, connections: this.#connections },
+      ...{ admits, transportMetrics, socketOptions, connections: this.#connections },
       addresses: parts.addresses ?? localAddresses,
       changed: () => this.#route.forget(),
     });
@@ -160,6 +163,11 @@ export class NetTransports implements Transports {
   /** Accepts no more connections, now and after later changes; flows that exist and UDP go on. */
   stopAccepting(): void {
     this.#listeners.stopAccepting();
+  }
+
+  /** Ends the connections of those that are not admitted any more. */
+  dropUnwelcome(): void {
+    this.#connections.dropUnwelcome();
   }
 
   /** Closes everything, for good. */

@@ -19,6 +19,7 @@ export type CloseReason =
   | "connect_failed"
   | "handshake_failed"
   | "certificate_refused"
+  | "banned"
   | "listener_gone"
   | "shutdown";
 

@@ -20,6 +20,8 @@ export interface UdpParts {
   readonly log: Log;
   readonly metrics: TransportMetrics;
   readonly receiver: Receiver;
+  /** Whether anything from this address is looked at. */
+  readonly admits: (address: string) => boolean;
   readonly socketOptions: SocketOptions;
 }
 
@@ -125,6 +127,7 @@ export class UdpListener {
   /** One datagram from the socket. */
   datagram(bytes: Buffer, port: number, address: string, truncated: boolean): void {
     this.#received.inc();
+    if (!this.#parts.admits(address)) return;
     if (bytes.length <= KEEPALIVE_BYTES_MAX && isKeepalive(bytes)) {
       this.#parts.metrics.udpKeepalives.inc();
       return;

@@ -59,6 +59,8 @@ export class World {
   readonly store: MemoryStore;
   /** Of calls that are over. */
   readonly records: CallRecord[] = [];
+  /** Sources, in the order in which they were banned. */
+  readonly banned: string[] = [];
   readonly core: Core;
   readonly #accounts = new Map<string, User>();
 
@@ -89,6 +91,8 @@ export class World {
       forwards: this.forwards,
       resolver: promisedNames(options.resolver ?? NO_NAMES),
       keptState: NO_STATE,
+      bans: { load: () => new Map(), put() {}, remove() {} },
+      onBanned: (source) => void this.banned.push(source),
       record: (record) => void this.records.push(record),
       tokenKey: this.dice.bytes(32),
       media: options.media ?? null,
