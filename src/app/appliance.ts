@@ -28,10 +28,12 @@ import { SqliteStore } from "../location/sqlite-store.ts";
 import { SqliteUserStore } from "../location/sqlite-users.ts";
 import type { BindingEventKind } from "../location/store.ts";
 import type { LocalRelay } from "../media/local-relay.ts";
+import type { NgPool } from "../media/ng-pool.ts";
 import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
+import { makeEngine } from "./engine.ts";
 import { makeMedia } from "./media.ts";
 import { RecordOutlets } from "./record-outlets.ts";
 import { outletRules, realmOf } from "./room-rules.ts";
@@ -69,6 +71,8 @@ export class Appliance {
   reload: ReloadSnapshot | null = null;
   readonly #keptFlows: SqliteKeptFlows;
   readonly #media: LocalRelay;
+  /** Who relays media in its place; null: nobody. */
+  readonly engine: NgPool | null;
   readonly #outlets: RecordOutlets;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
@@ -103,6 +107,7 @@ export class Appliance {
     this.#media = makeMedia({ clock, dice, log, metrics }, config.media, (call, silent_ms) =>
       this.core.calls.silent(call, silent_ms),
     );
+    this.engine = makeEngine({ clock, dice, log, metrics }, config);
     this.core = new Core({
       clock,
       dice,
@@ -120,6 +125,7 @@ export class Appliance {
       },
       tokenKey: secretKey(dataDir, "dialog", dice),
       media: this.#media,
+      engine: this.engine,
       config,
     });
   }
@@ -138,6 +144,7 @@ export class Appliance {
       await appliance.#close();
       throw new StartError(reasons);
     }
+    await appliance.engine?.start();
     appliance.core.start();
     appliance.#warnOfOldRealms();
     return appliance;
@@ -256,6 +263,7 @@ export class Appliance {
     await this.#api?.stop();
     this.core.close();
     this.#media.close();
+    this.engine?.close();
     this.core.locator.close();
     this.resolver.close();
     this.transports.close();

@@ -20,6 +20,7 @@ import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import type { MediaRelay } from "../media/media-session.ts";
+import type { NgPool } from "../media/ng-pool.ts";
 import { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
@@ -44,9 +45,10 @@ import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { makeForwarding } from "./forwarding.ts";
 import { Intake } from "./intake.ts";
+import type { AnyRelay } from "./make-relay.ts";
+import { makeRelay } from "./make-relay.ts";
 import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
-import { Relay } from "./relay.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { passThrough } from "./request-chain.ts";
 import { locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
@@ -70,6 +72,8 @@ export interface CoreParts {
   readonly tokenKey: Uint8Array;
   /** Relays the media of calls; null: nobody does. */
   readonly media: MediaRelay | null;
+  /** Relays it in place of `media`; null: no rtpengine does. */
+  readonly engine: NgPool | null;
   readonly config: Config;
 }
 
@@ -85,7 +89,7 @@ export class Core implements TransactionUser {
   readonly keepalive: Keepalive;
   readonly keeper: AppFlowKeeper;
   readonly calls: CallWatch;
-  readonly relay: Relay;
+  readonly relay: AnyRelay;
   readonly qualityReports: QualityReports;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
@@ -157,14 +161,14 @@ export class Core implements TransactionUser {
       },
       config,
     );
-    this.relay = new Relay({ metrics, table: this.calls.table, media: parts.media }, config);
+    const { relay, gate } = makeRelay(parts, this.calls);
+    this.relay = relay;
     const { proxy, stateless } = makeForwarding({
       ...{ dice, metrics, transports, layer: this.layer, domains, store, edits, tokens, answers },
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
-      directory: this.#directory,
-      keeper: this.keeper,
-      observers: [new KeptFlows(this.keeper), this.calls, this.relay],
-      relay: this.relay,
+      ...{ directory: this.#directory, keeper: this.keeper },
+      observers: [new KeptFlows(this.keeper), this.calls, relay],
+      ...{ relay, gate },
       isTrusted: (address) => this.#rooms.trusted.has(address),
       rules: proxyRules(config),
     });
