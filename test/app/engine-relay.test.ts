@@ -1,17 +1,19 @@
 /** ARC-18, NAT-23, CNV-09: calls whose media an rtpengine relays, over its ng protocol. */
 import { describe, expect, test } from "bun:test";
 import type { SipMessage } from "../../src/message/sip-message.ts";
-import { calleeDialog, callerDialog, inside, lab, Phone } from "../proxy/kit.ts";
+import type { RequestOptions } from "../proxy/kit.ts";
+import { calleeDialog, callerDialog, EDGE, inside, lab, Phone } from "../proxy/kit.ts";
 import { FakeEngine, fakePool } from "../support/fake-engines.ts";
 import type { World } from "../support/world.ts";
 
 const SDP = ["Content-Type: application/sdp"];
+const WS_PORT = 5080;
 const ONE = "203.0.113.1";
 const TWO = "203.0.113.2";
-const ENGINES = `[media]
+const engineToml = (media: string): string => `[media]
 relay = "always"
 engine = "rtpengine"
-[[rtpengine]]
+${media}[[rtpengine]]
 address = "${ONE}"
 `;
 
@@ -23,15 +25,24 @@ const sdp = (address: string, port: number, more: readonly string[] = []): strin
 const bodyOf = (message: SipMessage): string => message.bytes.latin1Slice(message.bodyStart, message.bodyEnd);
 
 /** Alice calls Bob; every call is relayed by one of the engines. */
-async function site(toml = "", addresses: readonly string[] = [ONE], weights: readonly number[] = []) {
+async function site(
+  toml = "",
+  addresses: readonly string[] = [ONE],
+  weights: readonly number[] = [],
+  media = "",
+) {
   const engines = addresses.map((address) => new FakeEngine(address));
   const pools: ReturnType<typeof fakePool>[] = [];
   const engine = (world: World) => {
-    const pool = fakePool(world, engines, weights.map((weight) => ({ weight })));
+    const pool = fakePool(
+      world,
+      engines,
+      weights.map((weight) => ({ weight })),
+    );
     pools.push(pool);
     return pool;
   };
-  const world = lab(ENGINES + toml, { engine });
+  const world = lab(engineToml(media) + toml, { engine });
   await pools[0]!.start();
   world.run(20);
   const alice = new Phone(world, "alice", "198.51.100.7");
@@ -194,12 +205,14 @@ describe("ARC-18 a call by rtpengine", () => {
     alice.cancel(invite);
     world.run(1000);
     expect(bob.count("INVITE")).toBe(0);
-    expect(alice.statuses("INVITE")).toEqual([487]);
+    expect(new Set(alice.statuses("INVITE"))).toEqual(new Set([487]));
     expect(first.commands().at(-1)).toBe("delete");
   });
 
   test("a call that is not relayed costs no question and waits for nobody", async () => {
-    const { alice, bob, first, world } = await site('[[user]]\nname = "bob"\npassword = "secret-of-bob"\nrelay = "never"\n');
+    const { alice, bob, first, world } = await site(
+      '[[user]]\nname = "bob"\npassword = "secret-of-bob"\nrelay = "never"\n',
+    );
     first.isSilent = true;
     calls(alice);
     expect(bodyOf(bob.incoming("INVITE"))).toBe(sdp("198.51.100.7", 4000));
@@ -211,16 +224,28 @@ describe("ARC-18 a call by rtpengine", () => {
 describe("NAT-23 DTLS-SRTP by rtpengine", () => {
   test("towards a phone over WebSocket: UDP/TLS/RTP/SAVPF with ICE; from it towards others: RTP/AVP without", async () => {
     const { world, alice, first } = await site();
-    const web = new Phone(world, "web", "198.51.100.20", 5060, "tcp");
-    web.register();
-    const profiled = { ...SDP };
-    expect(profiled).toBeDefined();
+    world.transports.listen("ws", EDGE, WS_PORT);
+    const web = new Phone(world, "web", "198.51.100.20", 5060, "ws");
+    const asks = (method: string, uri: string, options: RequestOptions): void => {
+      web.host.send(web.write(method, uri, options), EDGE, WS_PORT);
+      world.run(20);
+    };
+    const headers = [`Contact: <${web.contact}>`, "Expires: 600"];
+    asks("REGISTER", "sip:example.test", { to: "<sip:web@example.test>", headers });
     alice.request("INVITE", "sip:web@example.test", {
       callId: "w1",
       headers: plain(alice),
       body: sdp("198.51.100.7", 4000),
     });
-    expect(first.last("offer")["transport-protocol"]).toBeUndefined();
+    expect(first.last("offer")).toMatchObject({ "transport-protocol": "UDP/TLS/RTP/SAVPF", ICE: "force" });
+    const more = { callId: "w2", headers: plain(web), body: sdp("198.51.100.20", 4000) };
+    asks("INVITE", "sip:bob@example.test", more);
+    expect(first.last("offer")).toMatchObject({
+      "call-id": "w2",
+      "transport-protocol": "RTP/AVP",
+      ICE: "remove",
+      "rtcp-mux": ["demux"],
+    });
   });
 
   test("media_profile of an account and of its caller", async () => {
@@ -234,7 +259,11 @@ describe("NAT-23 DTLS-SRTP by rtpengine", () => {
     expect(first.last("answer")).toMatchObject({ ICE: "remove" });
     const body = sdp("198.51.100.8", 5000, ["a=sendonly"]);
     bob.request("INVITE", callee.target, { ...inside(callee, { cseq: 5, headers: plain(bob) }), body });
-    expect(first.last("offer")).toMatchObject({ "transport-protocol": "RTP/AVP", ICE: "remove", DTLS: "off" });
+    expect(first.last("offer")).toMatchObject({
+      "transport-protocol": "RTP/AVP",
+      ICE: "remove",
+      DTLS: "off",
+    });
     alice.answer(alice.incoming("INVITE"), 200, { headers: plain(alice), body: sdp("198.51.100.7", 4000) });
     expect(first.last("answer")).toMatchObject({ ICE: "force" });
   });
@@ -247,10 +276,10 @@ describe("ARC-18 rtpengines that fail", () => {
     calls(alice);
     world.run(1500);
     expect(bob.count("INVITE")).toBe(0);
-    expect(alice.statuses("INVITE")).toEqual([503]);
+    expect(new Set(alice.statuses("INVITE"))).toEqual(new Set([503]));
     expect(world.counter("sipedge_media_calls_refused_total")).toBe(1);
     calls(alice, "e9"); // it is known to be dead now: nobody waits
-    expect(alice.statuses("INVITE")).toEqual([503, 503]);
+    expect(alice.answers("INVITE").at(-1)).toMatchObject({ callId: "e9", status: 503 });
   });
 
   test("the next one is asked, and gets the calls until the first is back", async () => {
@@ -341,12 +370,13 @@ describe("ARC-18 rtpengines that fail", () => {
 
 describe("CNV-09 codecs by rtpengine", () => {
   test("media.codecs_remove and codecs_prefer hold for what it made, too", async () => {
-    const { alice, bob } = await site('[[user]]\nname = "alice"\npassword = "secret-of-alice"\n');
-    const more = { callId: "k1", headers: plain(alice) };
+    const { alice, bob } = await site("", [ONE], [], 'codecs_remove = ["g729"]\ncodecs_prefer = ["pcma"]\n');
     alice.request("INVITE", "sip:bob@example.test", {
-      ...more,
+      headers: plain(alice),
       body: sdp("198.51.100.7", 4000).replace("AVP 0", "AVP 18 0 8"),
     });
-    expect(bodyOf(bob.incoming("INVITE"))).toContain("RTP/AVP 18 0 8\r\n");
+    const body = bodyOf(bob.incoming("INVITE"));
+    expect(body).toContain(`c=IN IP4 ${ONE}\r\n`);
+    expect(body).toMatch(/^m=audio 30000 RTP\/AVP 8 0\r$/m);
   });
 });
