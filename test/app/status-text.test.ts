@@ -22,6 +22,7 @@ const STATUS: Answer<"Status"> = {
     transactions_client: 2,
     connections: 1,
   },
+  rtpengines: [],
   store: { kind: "sqlite", ok: true, code: null, message: "", since: "2026-01-01T00:16:40.000Z" },
   memory: { rss_bytes: 43_400_000, heap_bytes: 5_000_000 },
   cpu: { user_s: 80.25, system_s: 13.5 },
