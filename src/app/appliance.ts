@@ -33,7 +33,7 @@ import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
-import { makeEngine } from "./engine.ts";
+import { engineRules, makeEngine } from "./engine.ts";
 import { makeMedia } from "./media.ts";
 import { RecordOutlets } from "./record-outlets.ts";
 import { outletRules, realmOf } from "./room-rules.ts";
@@ -174,6 +174,7 @@ export class Appliance {
     this.records.rules = next.records;
     this.#outlets.configure(outletRules(next));
     this.#media.silence_ms = next.media.silence_s * 1000;
+    if (next.media.engine === "rtpengine") await this.engine?.configure(engineRules(next));
     this.core.configure(next);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
     const late = this.#restartNeeded();

@@ -5,6 +5,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
 import { bunSockets } from "../media/bun-sockets.ts";
+import type { NgPoolRules } from "../media/ng-pool.ts";
 import { NgPool } from "../media/ng-pool.ts";
 import { loadSocketOptions } from "../transport/socket-options.ts";
 
@@ -28,10 +29,14 @@ export function makeEngine(parts: EngineParts, { media, rtpengine }: Config): Ng
         return typeof socket === "string" ? null : socket;
       },
     },
-    {
-      timeout_ms: media.rtpengine_timeout_ms,
-      ping_ms: media.rtpengine_ping_s * 1000,
-      places: rtpengine,
-    },
+    engineRules({ media, rtpengine }),
   );
+}
+
+export function engineRules({ media, rtpengine }: Pick<Config, "media" | "rtpengine">): NgPoolRules {
+  return {
+    timeout_ms: media.rtpengine_timeout_ms,
+    ping_ms: media.rtpengine_ping_s * 1000,
+    places: rtpengine,
+  };
 }

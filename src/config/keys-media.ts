@@ -59,7 +59,6 @@ export const media = section(
       integer(200, 10_000, "ms", {
         does: "How long an rtpengine may take to answer; then the next one is asked. It is asked three times within it.",
         without: "too long, and callers wait when one has died; too short, and a busy one counts as dead",
-        restart: true,
       }),
       1000,
     ),
@@ -67,7 +66,6 @@ export const media = section(
       integer(1, 3600, "seconds", {
         does: "How often each rtpengine is asked whether it is there.",
         without: "the first calls after one has died wait for rtpengine_timeout_ms",
-        restart: true,
       }),
       5,
     ),

@@ -16,13 +16,11 @@ export const rtpengine = sections(
       does: "Where its ng protocol is spoken to. Whoever can reach that port can listen to calls: keep it inside.",
       without: "it cannot be asked",
       example: "127.0.0.1",
-      restart: true,
     }),
     port: v.optional(
       integer(1, 65_535, "UDP port", {
         does: "The port of its option listen-ng.",
         without: "nobody answers, and relayed calls get 503",
-        restart: true,
       }),
       2223,
     ),
@@ -30,7 +28,6 @@ export const rtpengine = sections(
       integer(0, 1000, "share, 0 for a stand-by", {
         does: "Its share of the calls, beside the others'. 0: it gets calls only when no other answers.",
         without: "a small machine gets as many calls as a big one",
-        restart: true,
       }),
       1,
     ),

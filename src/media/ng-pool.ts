@@ -54,7 +54,7 @@ export interface NgSnapshot {
 
 export class NgInstance {
   readonly name: string;
-  readonly place: NgPlace;
+  place: NgPlace;
   readonly client: NgClient;
   /** Until it fails for the first time it counts as there. */
   isUp = true;
@@ -72,8 +72,10 @@ export class NgInstance {
 
 export class NgPool {
   readonly #parts: NgPoolParts;
-  readonly #rules: NgPoolRules;
-  readonly #instances: readonly NgInstance[];
+  #rules: NgPoolRules;
+  #instances: readonly NgInstance[] = [];
+  /** Those that the config names no more, for as long as they have calls. */
+  #left: readonly NgInstance[] = [];
   /** By the local address they send from. */
   readonly #sockets = new Map<string, NgSocket>();
   readonly #changes: (instance: string, to: string) => Counter;
@@ -86,7 +88,7 @@ export class NgPool {
     const { metrics } = parts;
     this.#changes = (instance, to) =>
       metrics.counter("sipedge_rtpengine_changes_total", "An rtpengine came or went", { instance, to });
-    this.#instances = rules.places.map((place) => this.#make(place));
+    this.#name(rules);
     metrics.gauges("sipedge_rtpengine_up", "1: this rtpengine answers", () =>
       this.#instances.map(({ name, isUp }) => ({ labels: { instance: name }, value: isUp ? 1 : 0 })),
     );
@@ -97,7 +99,32 @@ export class NgPool {
 
   /** Opens the sockets and begins to ask who is there. */
   async start(): Promise<void> {
+    await this.#open();
+    this.#ping();
+  }
+
+  /** Takes over a changed config; calls stay where they are. */
+  async configure(rules: NgPoolRules): Promise<void> {
+    this.#name(rules);
+    await this.#open();
+  }
+
+  #name(rules: NgPoolRules): void {
+    const known = new Map([...this.#left, ...this.#instances].map((each) => [each.name, each]));
+    this.#rules = rules;
+    this.#instances = rules.places.map((place) => {
+      const instance = known.get(nameOf(place)) ?? this.#make(place);
+      known.delete(instance.name);
+      instance.place = place;
+      instance.client.timeout_ms = rules.timeout_ms;
+      return instance;
+    });
+    this.#left = [...known.values()];
+  }
+
+  async #open(): Promise<void> {
     for (const local of new Set(this.#instances.map(({ place }) => localFor(place.address)))) {
+      if (this.#sockets.has(local)) continue;
       const socket = await this.#parts.open(local, (bytes, port, address) =>
         this.#received(bytes, port, address),
       );
@@ -105,13 +132,12 @@ export class NgPool {
       else if (this.#isClosed) socket.close();
       else this.#sockets.set(local, socket);
     }
-    this.#ping();
   }
 
   close(): void {
     this.#isClosed = true;
     this.#alarm?.cancel();
-    for (const { client } of this.#instances) client.close();
+    for (const { client } of [...this.#instances, ...this.#left]) client.close();
     for (const socket of this.#sockets.values()) socket.close();
     this.#sockets.clear();
   }
@@ -152,7 +178,7 @@ export class NgPool {
   #make(place: NgPlace): NgInstance {
     const { address, port } = place;
     const { clock, dice, metrics } = this.#parts;
-    const name = address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+    const name = nameOf(place);
     const send = (bytes: Uint8Array): boolean =>
       this.#sockets.get(localFor(address))?.send(bytes, port, address) ?? false;
     const client = new NgClient({ clock, dice, metrics, name, send }, this.#rules.timeout_ms);
@@ -160,12 +186,15 @@ export class NgPool {
   }
 
   #received(bytes: Buffer, port: number, address: string): void {
-    const from = this.#instances.find(({ place }) => place.port === port && place.address === address);
+    const from = [...this.#instances, ...this.#left].find(
+      ({ place }) => place.port === port && place.address === address,
+    );
     from?.client.received(bytes);
   }
 
   #ping(): void {
     if (this.#isClosed) return;
+    this.#left = this.#left.filter(({ calls, client }) => calls > 0 || client.underWay > 0);
     for (const instance of this.#instances)
       instance.client.ask({ command: "ping" }, (answer) => {
         this.#mark(instance, answer !== null && textAt(answer, "result") === "pong");
@@ -184,6 +213,9 @@ export class NgPool {
     else log.warn("rtpengine-lost", fields);
   }
 }
+
+const nameOf = ({ address, port }: NgPlace): string =>
+  address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 
 /** What is on this machine is asked from the loopback address, to which nobody else can send. */
 function localFor(address: string): string {

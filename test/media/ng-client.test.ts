@@ -114,6 +114,28 @@ describe("ARC-18 the pool of rtpengines", () => {
     expect(up()).toEqual([true]);
   });
 
+  test("the config changes: a new one gets the calls, and one that has calls is heard until they end", async () => {
+    const { clock, pool: shared } = await pool([1, 1]);
+    const [first, second] = [shared.choose(new Set())!, shared.snapshot()];
+    first.calls++;
+    const other = second.find(({ instance }) => instance !== first.name)!;
+    const address = other.instance.split(":", 1)[0]!;
+    await shared.configure({ timeout_ms: 500, ping_ms: 5000, places: [{ address, port: 2223, weight: 5 }] });
+    expect(shared.snapshot()).toMatchObject([{ instance: other.instance, weight: 5 }]);
+    let answers = 0;
+    const counts = (answer: BenMap | null): void => {
+      if (answer !== null) answers++;
+    };
+    shared.ask(first, { command: "query" }, counts);
+    clock.advance(100);
+    expect(answers).toBe(1);
+    first.calls--;
+    clock.advance(10_000);
+    shared.ask(first, { command: "query" }, counts);
+    clock.advance(2000);
+    expect(answers).toBe(1);
+  });
+
   test("nobody answers: there is none", async () => {
     const { clock, engines, pool: shared } = await pool([1, 0]);
     for (const engine of engines) engine.isSilent = true;
