@@ -3,6 +3,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { canonicalAddress } from "../config/hosts.ts";
 import type { Config } from "../config/schema.ts";
 import { bunSockets } from "../media/bun-sockets.ts";
 import type { NgPoolRules } from "../media/ng-pool.ts";
@@ -37,6 +38,7 @@ export function engineRules({ media, rtpengine }: Pick<Config, "media" | "rtpeng
   return {
     timeout_ms: media.rtpengine_timeout_ms,
     ping_ms: media.rtpengine_ping_s * 1000,
-    places: rtpengine,
+    // As the socket tells who an answer comes from.
+    places: rtpengine.map((place) => ({ ...place, address: canonicalAddress(place.address) })),
   };
 }

@@ -29,7 +29,7 @@ export const mediaProfileKey = v.exactOptional(
       "How it takes its media, where rtpengine relays it: plain RTP, SRTP with keys in its description (SDES), or as " +
       "browsers do (DTLS-SRTP with ICE).",
     without:
-      "webrtc for who comes by ws or wss; others get it as the other side sends it, or rtp from a browser",
+      "webrtc for who comes by ws or wss; others get it as the other side sends it, or rtp where that one has a profile",
     example: "srtp",
   }),
 );

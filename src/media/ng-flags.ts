@@ -4,7 +4,7 @@
  */
 import type { BenInput } from "./bencode.ts";
 
-/** How a side takes its media; `as_it_comes`: like the other side, unless that is a browser. */
+/** How a side takes its media; `as_it_comes`: as the other side sends it, or plain where that side has one of its own. */
 export type MediaProfile = "as_it_comes" | "rtp" | "srtp" | "webrtc";
 
 /** One side of a call that rtpengine relays. */
@@ -39,7 +39,7 @@ export function ngWords(op: "offer" | "answer", from: NgSide, to: NgSide, dscp: 
 
 /** An answer follows the offer it belongs to by itself: only an offer says what is to become of the transport. */
 function transportWords(from: NgSide, to: NgSide, flags: readonly string[]): Words {
-  const profile = to.profile === "as_it_comes" && from.profile === "webrtc" ? "rtp" : to.profile;
+  const profile = to.profile === "as_it_comes" && from.profile !== "as_it_comes" ? "rtp" : to.profile;
   if (profile === "as_it_comes") return {};
   const words = { "transport-protocol": TRANSPORT[profile] };
   if (profile === "webrtc")

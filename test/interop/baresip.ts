@@ -12,6 +12,7 @@ import { makeTone } from "./tone.ts";
 
 const MODULES_DIRS = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
 const RTP_PORTS = 20;
+const MEDIAENC_MODULES = { none: [], "srtp-mand": ["srtp"], dtls_srtp: ["dtls_srtp", "ice"] } as const;
 const WAV_BYTES_PER_S = 16_000;
 const TRACE_BEGINS = "\x1b[36;1m#\n";
 const TRACE_ENDS = "\x1b[;m";
@@ -31,6 +32,8 @@ export interface BaresipOptions {
   readonly answers?: boolean;
   /** `host:port` of the proxy its requests go through, by a Route of its own (RFC 3261 §8.1.2). */
   readonly outbound?: string;
+  /** How its media is encrypted, by baresip's module: srtp-mand (SDES) or dtls_srtp, which then also speaks ICE. */
+  readonly mediaenc?: "srtp-mand" | "dtls_srtp";
 }
 
 interface Event {
@@ -209,7 +212,9 @@ function configOf(options: BaresipOptions, dir: string, sip: number, control: nu
     `ctrl_tcp_listen ${address}:${control}`,
     `audio_source aufile,${join(dir, "tone.wav")}`,
     `snd_path ${dir}`,
-    ...["g711", "aufile", "sndfile"].map((name) => `module ${name}.so`),
+    ...["g711", "aufile", "sndfile", ...MEDIAENC_MODULES[options.mediaenc ?? "none"]].map(
+      (name) => `module ${name}.so`,
+    ),
     ...["account", "menu", "ctrl_tcp"].map((name) => `module_app ${name}.so`),
     "",
   ].join("\n");
@@ -224,13 +229,15 @@ function readdirSafe(dir: string): string[] {
 }
 
 function accountOf(options: BaresipOptions): string {
-  const { name, password, registrar, transport, answers = true, outbound } = options;
+  const { name, password, registrar, transport, answers = true, outbound, mediaenc } = options;
   const params = [
     `<sip:${name}@${registrar};transport=${transport}>`,
     `auth_user=${name}`,
     `auth_pass=${password}`,
     `answermode=${answers ? "auto" : "manual"}`,
     ...(outbound === undefined ? [] : [`outbound="sip:${outbound};transport=${transport}"`]),
+    ...(mediaenc === undefined ? [] : [`mediaenc=${mediaenc}`]),
+    ...(mediaenc === "dtls_srtp" ? ["medianat=ice", "rtcp_mux=yes"] : []),
     "regint=600",
     "audio_codecs=pcmu",
   ];

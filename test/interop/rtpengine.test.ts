@@ -43,7 +43,8 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
         addresses: [EDGE],
         toml:
           `[media]\nrelay = "always"\nengine = "rtpengine"\nrtpengine_ping_s = 1\n` +
-          `${first.toml(1)}${standby.toml(0)}${accounts("mia", "max")}`,
+          `${first.toml(1)}${standby.toml(0)}${accounts("mia", "max")}` +
+          `${accounts("sam")}media_profile = "srtp"\n${accounts("web")}media_profile = "webrtc"\n`,
       });
       phones = new Phones(edge, FIRST_HOST);
       [mia, max] = [await phones.add("mia"), await phones.add("max")];
@@ -92,6 +93,32 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
       const [first, standby] = await state();
       expect([first!.up, standby!.up]).toEqual([false, true]);
       await edge.program.says(/rtpengine-lost/);
+    });
+
+    test("ARC-18 SRTP with keys in the description towards one, plain RTP towards the other", async () => {
+      phones.forget();
+      const sam = await phones.add("sam", { mediaenc: "srtp-mand" });
+      sam.dial(`sip:max@${edge.hostPort}`);
+      await hearsTones(sam, max);
+      expect(max.received(/^INVITE/)[0]).toMatch(/\nm=audio \d+ RTP\/AVP /);
+      expect(sam.sent(/^INVITE/)[0]).toContain(" RTP/SAVP ");
+      await talk(sam, max);
+    });
+
+    test("NAT-23 DTLS-SRTP with ICE towards one, plain RTP towards the other, whoever calls", async () => {
+      phones.forget();
+      const web = await phones.add("web", { mediaenc: "dtls_srtp" });
+      web.dial(`sip:max@${edge.hostPort}`);
+      await hearsTones(web, max);
+      const plain = max.received(/^INVITE/)[0]!;
+      expect(plain).toMatch(/\nm=audio \d+ RTP\/AVP /);
+      expect(plain).not.toMatch(/fingerprint|candidate/);
+      await talk(web, max);
+      phones.forget();
+      max.dial(`sip:web@${edge.hostPort}`);
+      await hearsTones(max, web);
+      expect(web.received(/^INVITE/)[0]).toMatch(/\nm=audio \d+ UDP\/TLS\/RTP\/SAVPF [\s\S]*a=fingerprint:/);
+      await talk(max, web);
     });
 
     test("hold and resume pass: a re-INVITE each way", async () => {
