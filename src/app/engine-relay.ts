@@ -13,7 +13,7 @@ import type { Config } from "../config/schema.ts";
 import { CALLER } from "../media/call-media.ts";
 import type { NgOutcome, NgPassage } from "../media/ng-call.ts";
 import { NgCall } from "../media/ng-call.ts";
-import type { MediaProfile, NgSide } from "../media/ng-flags.ts";
+import type { MediaProfile, NgRules, NgSide } from "../media/ng-flags.ts";
 import type { NgPool } from "../media/ng-pool.ts";
 import type { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
@@ -63,7 +63,7 @@ export class EngineRelay implements RequestEditor, MediaEditor, MediaGate, CallO
   readonly #states = new WeakMap<NgCall, Map<string, OfferState>>();
   #profiles: { readonly users: Profiles; readonly peers: Profiles } = { users: new Map(), peers: new Map() };
   #networks: Config["media"]["rtpengine_networks"] = [];
-  #dscp = 0;
+  #rules: NgRules = { dscp: 0, transcode: [] };
 
   constructor(parts: EngineRelayParts, config: Config) {
     this.#parts = parts;
@@ -83,7 +83,7 @@ export class EngineRelay implements RequestEditor, MediaEditor, MediaGate, CallO
     const { media, user, peer } = config;
     this.#profiles = { users: profilesOf(user), peers: profilesOf(peer) };
     this.#networks = media.rtpengine_networks;
-    this.#dscp = media.dscp;
+    this.#rules = { dscp: media.dscp, transcode: media.rtpengine_transcode };
     this.#descriptions.configure(media);
   }
 
@@ -159,7 +159,7 @@ export class EngineRelay implements RequestEditor, MediaEditor, MediaGate, CallO
     const { clock, pool } = this.#parts;
     if (call.engine === null) {
       const { call_id, from_tag: caller_tag } = call.facts;
-      call.engine = new NgCall({ clock, pool, call_id, caller_tag, dscp: this.#dscp });
+      call.engine = new NgCall({ clock, pool, call_id, caller_tag, rules: this.#rules });
       const profile = this.#profiles.users.get(forwarding.callerUser ?? "");
       call.engine.join(CALLER, this.#side(forwarding.source, forwarding.callerIsBound, profile));
     }

@@ -69,6 +69,14 @@ export const media = section(
       }),
       5,
     ),
+    rtpengine_transcode: v.optional(
+      listOf((name) => CODEC.test(name), 'codec names as rtpengine knows them, like "opus" or "PCMA"', {
+        does: "Codecs that rtpengine offers beside the caller's own, and transcodes when one of them is chosen.",
+        without: "two phones without a codec in common get no call (488)",
+        example: ["PCMA", "opus"],
+      }),
+      [],
+    ),
     rtpengine_networks: v.optional(
       listOf((name) => /^[A-Za-z0-9_.-]{1,64}$/.test(name), "two interface names, the inner one first", {
         does: "The names of rtpengine's interfaces towards inside and outside (its `interface` option), where it has two.",

@@ -7,7 +7,7 @@ import type { BenMap } from "./bencode.ts";
 import { textAt } from "./bencode.ts";
 import type { MediaMeter, MediaReport } from "./media-session.ts";
 import type { NgCommand } from "./ng-client.ts";
-import type { NgSide } from "./ng-flags.ts";
+import type { NgRules, NgSide } from "./ng-flags.ts";
 import { ngWords } from "./ng-flags.ts";
 import type { NgInstance, NgPool } from "./ng-pool.ts";
 import { ngReport } from "./ng-report.ts";
@@ -36,8 +36,7 @@ export interface NgCallParts {
   readonly pool: NgPool;
   readonly call_id: string;
   readonly caller_tag: string;
-  /** How packets are marked. */
-  readonly dscp: number;
+  readonly rules: NgRules;
 }
 
 interface Job {
@@ -191,7 +190,7 @@ export class NgCall implements MediaMeter {
         : this.#instance;
     if (instance === null) return done({ why: NOBODY });
     this.#used.add(instance);
-    const words = ngWords(op, sides.from, sides.to, this.#parts.dscp);
+    const words = ngWords(op, sides.from, sides.to, this.#parts.rules);
     pool.ask(instance, { ...this.#identity(passage), ...words }, (answer) => {
       const made = answer === null ? null : textAt(answer, "sdp");
       if (made !== null && textAt(answer, "result") === "ok") {

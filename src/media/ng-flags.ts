@@ -22,8 +22,21 @@ type Words = { readonly [key: string]: BenInput | undefined };
 
 const TRANSPORT = { rtp: "RTP/AVP", srtp: "RTP/SAVP", webrtc: "UDP/TLS/RTP/SAVPF" } as const;
 
-/** The words for an offer, or an answer, on its way from one side to the other. `dscp` 0: unmarked. */
-export function ngWords(op: "offer" | "answer", from: NgSide, to: NgSide, dscp: number): Words {
+/** What holds for all calls. */
+export interface NgRules {
+  /** How packets are marked; 0: not at all. */
+  readonly dscp: number;
+  /** Codecs that are offered beside those that came, to be transcoded. */
+  readonly transcode: readonly string[];
+}
+
+/** The words for an offer, or an answer, on its way from one side to the other. */
+export function ngWords(
+  op: "offer" | "answer",
+  from: NgSide,
+  to: NgSide,
+  { dscp, transcode }: NgRules,
+): Words {
   const flags = ["loop-protect", ...(from.is_nat ? ["SIP-source-address"] : ["trust-address"])];
   const shared = {
     replace: ["origin", "session-connection"],
@@ -34,7 +47,9 @@ export function ngWords(op: "offer" | "answer", from: NgSide, to: NgSide, dscp: 
     direction: from.network === null || to.network === null ? undefined : [from.network, to.network],
     TOS: dscp === 0 ? undefined : dscp << 2,
   };
-  return op === "answer" ? shared : { ...shared, ...transportWords(from, to, flags) };
+  if (op === "answer") return shared;
+  const codec = transcode.length === 0 ? undefined : { transcode };
+  return { ...shared, codec, ...transportWords(from, to, flags) };
 }
 
 /** An answer follows the offer it belongs to by itself: only an offer says what is to become of the transport. */

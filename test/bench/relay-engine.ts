@@ -73,7 +73,13 @@ export class RelayEngine {
       pool: this.#pool,
       tags: { caller: "a", callee: "b" },
     };
-    const call = new NgCall({ clock, pool, call_id: id, caller_tag: tags.caller, dscp: 0 });
+    const call = new NgCall({
+      clock,
+      pool,
+      call_id: id,
+      caller_tag: tags.caller,
+      rules: { dscp: 0, transcode: [] },
+    });
     call.join(CALLER, SIDE);
     call.join("callee", SIDE);
     const pass = (op: "offer" | "answer", port: number) =>

@@ -32,6 +32,8 @@ export interface BaresipOptions {
   readonly answers?: boolean;
   /** `host:port` of the proxy its requests go through, by a Route of its own (RFC 3261 §8.1.2). */
   readonly outbound?: string;
+  /** The only codec it has; pcmu when absent. */
+  readonly codec?: "pcmu" | "pcma";
   /** How its media is encrypted, by baresip's module: srtp-mand (SDES) or dtls_srtp, which then also speaks ICE. */
   readonly mediaenc?: "srtp-mand" | "dtls_srtp";
 }
@@ -229,7 +231,16 @@ function readdirSafe(dir: string): string[] {
 }
 
 function accountOf(options: BaresipOptions): string {
-  const { name, password, registrar, transport, answers = true, outbound, mediaenc } = options;
+  const {
+    name,
+    password,
+    registrar,
+    transport,
+    answers = true,
+    outbound,
+    mediaenc,
+    codec = "pcmu",
+  } = options;
   const params = [
     `<sip:${name}@${registrar};transport=${transport}>`,
     `auth_user=${name}`,
@@ -239,7 +250,7 @@ function accountOf(options: BaresipOptions): string {
     ...(mediaenc === undefined ? [] : [`mediaenc=${mediaenc}`]),
     ...(mediaenc === "dtls_srtp" ? ["medianat=ice", "rtcp_mux=yes"] : []),
     "regint=600",
-    "audio_codecs=pcmu",
+    `audio_codecs=${codec}`,
   ];
   return `${params.join(";")}\n`;
 }

@@ -42,8 +42,8 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
       edge = await Edge.start({
         addresses: [EDGE],
         toml:
-          `[media]\nrelay = "always"\nengine = "rtpengine"\nrtpengine_ping_s = 1\n` +
-          `${first.toml(1)}${standby.toml(0)}${accounts("mia", "max")}` +
+          `[media]\nrelay = "always"\nengine = "rtpengine"\nrtpengine_ping_s = 1\nrtpengine_transcode = ["PCMA"]\n` +
+          `${first.toml(1)}${standby.toml(0)}${accounts("mia", "max", "pam")}` +
           `${accounts("sam")}media_profile = "srtp"\n${accounts("web")}media_profile = "webrtc"\n`,
       });
       phones = new Phones(edge, FIRST_HOST);
@@ -119,6 +119,16 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
       await hearsTones(max, web);
       expect(web.received(/^INVITE/)[0]).toMatch(/\nm=audio \d+ UDP\/TLS\/RTP\/SAVPF [\s\S]*a=fingerprint:/);
       await talk(max, web);
+    });
+
+    test("CNV-09 no codec in common: it transcodes", async () => {
+      phones.forget();
+      const pam = await phones.add("pam", { codec: "pcma" });
+      await mia.dial(`sip:pam@${edge.hostPort}`);
+      await hearsTones(mia, pam);
+      expect(pam.sent(/^SIP\/2\.0 200/).join("")).toMatch(/\nm=audio \d+ RTP\/AVP 8\b/);
+      expect(mia.received(/^SIP\/2\.0 200/).join("")).toMatch(/\nm=audio \d+ RTP\/AVP 0\b/);
+      await talk(mia, pam);
     });
 
     test("hold and resume pass: a re-INVITE each way", async () => {
