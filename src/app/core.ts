@@ -161,13 +161,13 @@ export class Core implements TransactionUser {
       },
       config,
     );
-    const { relay, gate } = makeRelay(parts, this.calls);
+    const { relay, gate, observers } = makeRelay(parts, this.calls);
     this.relay = relay;
     const { proxy, stateless } = makeForwarding({
       ...{ dice, metrics, transports, layer: this.layer, domains, store, edits, tokens, answers },
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       ...{ directory: this.#directory, keeper: this.keeper },
-      observers: [new KeptFlows(this.keeper), this.calls, relay],
+      observers: [new KeptFlows(this.keeper), this.calls, ...observers],
       ...{ relay, gate },
       isTrusted: (address) => this.#rooms.trusted.has(address),
       rules: proxyRules(config),

@@ -18,11 +18,8 @@ import type { NgPool } from "../media/ng-pool.ts";
 import type { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import type { Branch } from "../proxy/branch.ts";
-import type { CallObserver } from "../proxy/call-observer.ts";
 import type { Copy, Forwarding, RequestEditor } from "../proxy/forward.ts";
 import type { MediaGate } from "../proxy/media-gate.ts";
-import type { Admitted } from "../proxy/sender.ts";
 import { DescriptionEditor, descriptionOf } from "./descriptions.ts";
 import type { MediaEditor } from "./forwarding.ts";
 import { calleeUser, isOutside, RelayChoice } from "./relay-choice.ts";
@@ -54,7 +51,7 @@ interface OfferState {
   isAwaiting: boolean;
 }
 
-export class EngineRelay implements RequestEditor, MediaEditor, MediaGate, CallObserver {
+export class EngineRelay implements RequestEditor, MediaEditor, MediaGate {
   readonly #parts: EngineRelayParts;
   readonly #choice = new RelayChoice();
   readonly #descriptions = new DescriptionEditor();
@@ -113,7 +110,8 @@ export class EngineRelay implements RequestEditor, MediaEditor, MediaGate, CallO
     const callee = isFromCaller ? engine.keyOf(response.fromTag) : this.#keyOfAnswer(engine, response);
     if (callee === null) return go(true);
     const way = { call, engine, message: response, callee, isFromCaller };
-    const isLate = engine.chosen !== null && callee !== engine.chosen;
+    // Another phone of a fork has the call: an answer of this one would take the caller's media over.
+    const isLate = !isFromCaller && call.to_tag !== null && response.toTag !== call.to_tag;
     if (isLate && descriptionOf(response) !== null)
       return this.#descriptions.leave(response, this.#descriptions.nowhere(response), () => go(true));
     const branch = branchOf(response) === callee ? callee : null; // a re-INVITE has another
@@ -126,19 +124,6 @@ export class EngineRelay implements RequestEditor, MediaEditor, MediaGate, CallO
 
   editResponse(edits: Edits, response: SipMessage): number {
     return this.#descriptions.edit(edits, response);
-  }
-
-  begun(): void {}
-  sent(): void {}
-  rang(): void {}
-  ended(): void {}
-  finished(): void {}
-
-  /** The first who takes the call has it. */
-  accepted({ id, method }: Branch, _response: SipMessage, { request, callId }: Admitted): void {
-    if (method !== "INVITE" || request.hasToTag) return;
-    const engine = this.#parts.table.find(callId, request.fromTag, null)?.engine ?? null;
-    if (engine?.has(id)) engine.chosen ??= id;
   }
 
   /** Null: its media does not pass rtpengine. */

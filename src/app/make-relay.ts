@@ -5,6 +5,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
 import type { MediaRelay } from "../media/media-session.ts";
 import type { NgPool } from "../media/ng-pool.ts";
+import type { CallObserver } from "../proxy/call-observer.ts";
 import type { MediaGate } from "../proxy/media-gate.ts";
 import type { CallWatch } from "./call-watch.ts";
 import { EngineRelay } from "./engine-relay.ts";
@@ -23,16 +24,26 @@ export interface MakeRelayParts {
 
 export type AnyRelay = Relay | EngineRelay;
 
-/** `gate` is null where nobody has to be asked before a message leaves. */
+export interface MadeRelay {
+  readonly relay: AnyRelay;
+  /** Null: nobody has to be asked before a message leaves. */
+  readonly gate: MediaGate | null;
+  /** Who is to hear of calls for it. */
+  readonly observers: readonly CallObserver[];
+}
+
 export function makeRelay(
   { clock, log, metrics, media, engine: pool, config }: MakeRelayParts,
   calls: CallWatch,
-): { readonly relay: AnyRelay; readonly gate: MediaGate | null } {
+): MadeRelay {
   const { table } = calls;
-  if (pool === null) return { relay: new Relay({ metrics, table, media }, config), gate: null };
+  if (pool === null) {
+    const relay = new Relay({ metrics, table, media }, config);
+    return { relay, gate: null, observers: [relay] };
+  }
   const relay = new EngineRelay(
     { clock, log, metrics, table, pool, hangUp: (call, why) => void calls.hangUp(call, why) },
     config,
   );
-  return { relay, gate: relay };
+  return { relay, gate: relay, observers: [] };
 }

@@ -56,8 +56,6 @@ export const NOBODY = "No rtpengine answers";
 const UNCHANGED: NgOutcome = { sdp: null };
 
 export class NgCall implements MediaMeter {
-  /** The callee that took the call; null: nobody yet. */
-  chosen: string | null = null;
   readonly #parts: NgCallParts;
   readonly #sides = new Map<string, NgSide>();
   /** Keys of callees by the To tags of their answers. */
@@ -139,7 +137,8 @@ export class NgCall implements MediaMeter {
     const { pool } = this.#parts;
     const last = this.#instance;
     if (last !== null) last.calls--;
-    const command = { ...this.#about("delete"), "delete-delay": 0 };
+    // Without the tag of one who takes part, rtpengine deletes it but does not say what it had measured.
+    const command = { ...this.#about("delete"), "from-tag": this.#parts.caller_tag, "delete-delay": 0 };
     for (const other of this.#used) if (other !== last) pool.ask(other, command, () => {});
     if (last === null) return Promise.resolve(null);
     return new Promise((resolve) => {

@@ -46,7 +46,7 @@ function streamOf(media: Ben, from: "caller" | "callee", quality: BenMap | null)
   return {
     stream: Math.max(0, (numberAt(media, "index") ?? 1) - 1),
     from,
-    codec: "",
+    codec: (textAt(media, "codec") ?? "").split("/", 1)[0]!.toLowerCase(),
     packets,
     bytes: numberAt(stats, "bytes") ?? 0,
     ...NOT_MEASURED,

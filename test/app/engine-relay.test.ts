@@ -102,7 +102,11 @@ describe("ARC-18 a call by rtpengine", () => {
     bob.answer(bob.incoming("BYE"), 200);
     world.run(100);
     expect(first.commands()).toEqual(["offer", "answer", "delete"]);
-    expect(first.last("delete")).toMatchObject({ "call-id": "e1" });
+    expect(first.last("delete")).toMatchObject({
+      "call-id": "e1",
+      "from-tag": "alice-tag",
+      "delete-delay": 0,
+    });
     expect(pool.snapshot()[0]!.calls).toBe(0);
   });
 

@@ -15,6 +15,7 @@ const ENGINES = ["127.0.0.4", "127.0.0.5"] as const;
 interface Stream {
   readonly from: string;
   readonly packets: number;
+  readonly codec: string;
 }
 interface Calls {
   readonly calls: readonly { readonly media: readonly Stream[] | null }[];
@@ -68,17 +69,22 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
         expect(toldOf(phone)).toMatch(/\nm=audio 32[01]\d\d /);
       }
       expect((await state())[0]).toMatchObject({ up: true, calls: 1 });
-      await eventually("packets in /v1/calls", async () => {
-        const { calls } = await edge.get<Calls>("/v1/calls");
-        return calls[0]?.media?.length === 2 && calls[0].media.every(({ packets }) => packets > 50);
+      const shown = await eventually("packets in /v1/calls", async () => {
+        const media = (await edge.get<Calls>("/v1/calls")).calls[0]?.media ?? [];
+        return media.length === 2 && media.every(({ packets }) => packets > 50) && media;
       });
+      const before_s = mia.heard_s;
+      await eventually("half a second more", () => mia.heard_s > before_s + 0.5);
       await talk(mia, max);
       const [record] = await eventually("the record", async () => {
         const { records } = await edge.get<Records>("/v1/records");
         return records.length > 0 && records;
       });
       expect(record!.media!.map(({ from }) => from).toSorted()).toEqual(["callee", "caller"]);
-      for (const { packets } of record!.media!) expect(packets).toBeGreaterThan(50);
+      for (const [index, { packets, codec }] of record!.media!.entries()) {
+        expect(packets).toBeGreaterThan(shown[index]!.packets); // as of its end, not of when somebody looked
+        expect(codec).toBe("pcmu");
+      }
       expect((await state())[0]!.calls).toBe(0);
     });
 

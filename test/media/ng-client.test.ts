@@ -150,6 +150,7 @@ describe("ARC-18 the pool of rtpengines", () => {
 describe("ARC-18 statistics of rtpengine", () => {
   const stream = (port: number, packets: number, ssrc: number) => ({
     index: 1,
+    codec: "PCMU/8000",
     streams: [
       {
         endpoint: { address: "198.51.100.7", port },
@@ -172,6 +173,7 @@ describe("ARC-18 statistics of rtpengine", () => {
       ["callee", 90, 15_480],
     ]);
     expect(streams[0]).toMatchObject({
+      codec: "pcmu",
       far_loss_percent: 1,
       far_jitter_ms: 2,
       mos_simple: 4.3,
