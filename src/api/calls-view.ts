@@ -128,6 +128,7 @@ function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
     state,
     duration_s: answered_at === null ? null : seconds(now - answered_at),
     media: meter === null ? null : shownMedia(meter.latest),
+    rtpengine: call.engine?.instance ?? null,
     session_expires_in_s: expires_at === null ? null : seconds(expires_at - now),
   };
 }

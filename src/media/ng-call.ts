@@ -192,7 +192,7 @@ export class NgCall implements MediaMeter {
     const words = ngWords(op, sides.from, sides.to, this.#parts.rules);
     pool.ask(instance, { ...this.#identity(passage), ...words }, (answer) => {
       const made = answer === null ? null : textAt(answer, "sdp");
-      if (made !== null && textAt(answer, "result") === "ok") {
+      if (made?.startsWith("v=0") && textAt(answer, "result") === "ok") {
         this.#take(instance);
         this.#last.set(`${from} ${to}`, { name, sdp, made });
         return done({ sdp: made });

@@ -317,6 +317,26 @@ describe("ARC-18 rtpengines that fail", () => {
     expect(alice.statuses("INVITE").at(-1)).toBe(503);
   });
 
+  test("what it makes is no description: 503", async () => {
+    const { alice, bob, first } = await site();
+    for (const [index, made] of ["", "rubbish\r\n\r\nINVITE sip:x SIP/2.0", "\0".repeat(5000)].entries()) {
+      first.made = made;
+      calls(alice, `h${index}`);
+      expect(alice.answers("INVITE").at(-1)).toMatchObject({ callId: `h${index}`, status: 503 });
+    }
+    expect(bob.count("INVITE")).toBe(0);
+  });
+
+  test("why it refuses stands in the log and in the answer, without what could harm a header", async () => {
+    const { alice, first } = await site();
+    first.error = "no\r\nEvil: header";
+    calls(alice);
+    const answer = alice.answers("INVITE").at(-1)!;
+    expect(answer.status).toBe(503);
+    expect(answer.bytes.latin1Slice()).toContain("noEvil: header");
+    expect(answer.bytes.latin1Slice()).not.toContain("\nEvil");
+  });
+
   test("no answer to an answer: the call is ended on both sides, which are told why", async () => {
     const { world, alice, bob, first } = await site();
     calls(alice);

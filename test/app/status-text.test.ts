@@ -214,3 +214,14 @@ test("NAT-07 a phone behind a NAT is shown by its flow; one out of reach, and an
     "ALG suspected: the router of bob@example.test at 198.51.100.8:5060 rewrites SIP (half_rewritten)",
   );
 });
+
+test("ARC-18 rtpengines: how many calls each has, and a warning for one that is down", () => {
+  const engine = { weight: 1, commands_under_way: 0, since: STATUS.started_at };
+  const rtpengines = [
+    { ...engine, instance: "10.0.0.21:2223", up: true, calls: 1 },
+    { ...engine, instance: "10.0.0.22:2223", up: false, calls: 0 },
+  ];
+  const text = statusText({ ...STATUS, rtpengines }, NOBODY);
+  expect(text).toContain("  !   rtpengine 10.0.0.22:2223 has not answered since 2026-01-01 00:16 UTC\n");
+  expect(text).toContain("\nrtpengine    10.0.0.21:2223 1 call\n             10.0.0.22:2223 down\n");
+});

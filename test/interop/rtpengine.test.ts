@@ -69,6 +69,8 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
         expect(toldOf(phone)).toMatch(/\nm=audio 32[01]\d\d /);
       }
       expect((await state())[0]).toMatchObject({ up: true, calls: 1 });
+      const { calls: running } = await edge.get<{ calls: { rtpengine: string }[] }>("/v1/calls");
+      expect(running[0]!.rtpengine).toBe(`${ENGINES[0]}:${engines[0]!.port}`);
       const shown = await eventually("packets in /v1/calls", async () => {
         const media = (await edge.get<Calls>("/v1/calls")).calls[0]?.media ?? [];
         return media.length === 2 && media.every(({ packets }) => packets > 50) && media;

@@ -18,7 +18,9 @@ export class FakeEngine {
   loses = 0;
   /** What it says instead of doing what it is asked. */
   error: string | null = null;
-  /** Put behind the descriptions it makes. */
+  /** What it gives in place of a description; null: one that it makes. */
+  made: string | null = null;
+  /** The port in the next description it makes. */
   next_port = 30_000;
   /** What it answers to query and delete besides. */
   statistics: Readonly<Record<string, BenInput>> = {};
@@ -59,6 +61,7 @@ export class FakeEngine {
     if (this.error !== null) return { result: "error", "error-reason": this.error };
     const sdp = textAt(command, "sdp");
     if (sdp === null) return { result: "ok", ...this.statistics };
+    if (this.made !== null) return { result: "ok", sdp: this.made };
     const port = this.next_port;
     this.next_port += 2;
     const made = sdp
