@@ -104,6 +104,7 @@ async function respond(
   const reply = await route.reply(sources, { query, parameter, body, caller });
   if ("error" in reply) return failureResponse(reply);
   if ("text" in reply) return new Response(reply.text, { headers: { "content-type": reply.type } });
+  if ("bytes" in reply) return new Response(reply.bytes, { headers: { "content-type": reply.type } });
   return jsonResponse(reply.json, reply.status);
 }
 

@@ -17,7 +17,11 @@ export interface TextReply {
   readonly text: string;
   readonly type: string;
 }
-export type Reply = JsonReply | TextReply | ApiFailure;
+export interface BytesReply {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly type: string;
+}
+export type Reply = JsonReply | TextReply | BytesReply | ApiFailure;
 
 /** What a request asks, checked against the route's schemas. */
 export interface Asked {

@@ -8,17 +8,20 @@ import { deleteForwarding, forwardsView, putForwarding, userForwarding } from ".
 import { keepaliveView, switchKeepalive } from "./keepalive-view.ts";
 import { METRICS_TYPE, metricsText } from "./prometheus.ts";
 import { qualityReportsView } from "./quality-view.ts";
+import { LIMIT_DEFAULT, LimitQuery, PageQuery, RegistrationsQuery, TracesQuery } from "./queries.ts";
 import { readiness } from "./readiness.ts";
 import { aorRegistrationsView, registrationsView } from "./registrations-view.ts";
 import type { Route } from "./route.ts";
 import { change, json } from "./route.ts";
-import { LIMIT_DEFAULT, LimitQuery, PageQuery, RegistrationsQuery } from "./schemas.ts";
 import { shownText } from "./shown-text.ts";
 import { statusView } from "./status-view.ts";
+import { tracePcap, tracesView, traceView } from "./trace-view.ts";
 import { flowsView, peersView, transactionsView, usersView } from "./views.ts";
 
 const USER_NAME = "The user's name";
 const CSV_TYPE = "text/csv; charset=utf-8; header=present";
+const PCAP_TYPE = "application/vnd.tcpdump.pcap";
+const TRACE_NAME = "The trace's id, or a Call-ID";
 const TEXT_TYPE = "text/plain; charset=utf-8";
 
 export const ROUTES: readonly Route[] = [
@@ -164,6 +167,34 @@ export const ROUTES: readonly Route[] = [
     failures: [],
     open: false,
     reply: (sources) => ({ text: recordsCsv(sources), type: CSV_TYPE }),
+  },
+  json("/v1/traces", "Traces", {
+    summary: "Calls and registrations whose messages are kept, the newest first",
+    query: TracesQuery,
+    failures: [400],
+    reply: (sources, { limit = LIMIT_DEFAULT, state = null }) => tracesView(sources, limit, state),
+  }),
+  json("/v1/traces/{id}", "Trace", {
+    summary: "What came and left for one of them, and what was decided",
+    parameter: TRACE_NAME,
+    failures: [404],
+    reply: (sources, _query, name) => traceView(sources, name),
+  }),
+  {
+    method: "get",
+    body: null,
+    path: "/v1/traces/{id}/pcap",
+    summary: "Its messages as a capture file for Wireshark: each one a UDP datagram, whatever its transport",
+    parameter: TRACE_NAME,
+    query: null,
+    answers: {},
+    textType: PCAP_TYPE,
+    failures: [404],
+    open: false,
+    reply(sources, { parameter }) {
+      const found = tracePcap(sources, parameter);
+      return "error" in found ? found : { bytes: found, type: PCAP_TYPE };
+    },
   },
   json("/v1/keepalive", "Keepalive", {
     summary: "Flows that pings keep open",

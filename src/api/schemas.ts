@@ -16,6 +16,7 @@ import { Engine } from "./schemas-engines.ts";
 import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
 import { QualityReport, QualityReports } from "./schemas-quality.ts";
+import { Trace, TraceEntry, TraceSummary, Traces } from "./schemas-trace.ts";
 
 const Transport = v.picklist(["udp", "tcp", "tls", "ws", "wss"]);
 
@@ -60,6 +61,13 @@ const Reload = v.object({
   ),
 });
 
+const Certificate = v.object({
+  file: text("Where it was read from"),
+  names: v.pipe(v.array(v.string()), v.description("What it proves")),
+  expires_at: time("When it ends"),
+  problem: v.nullable(text("Why what is in the files now is not in use")),
+});
+
 const Status = v.object({
   version: v.string(),
   commit: v.nullable(text("The commit it was built from; null in a source tree")),
@@ -68,6 +76,7 @@ const Status = v.object({
   ready: yes("As /readyz says"),
   reasons: v.pipe(v.array(v.string()), v.description("As /readyz says")),
   listeners: v.array(Listener),
+  certificates: v.pipe(v.array(Certificate), v.description("What TLS peers are shown")),
   domains: v.pipe(v.array(v.string()), v.description("What it answers for; the first stands in AORs")),
   realm: text("The digest realm"),
   counts: v.object({
@@ -267,6 +276,7 @@ export const SCHEMAS = {
   Failure,
   Readiness,
   Listener,
+  Certificate,
   StoreState,
   Reload,
   Status,
@@ -290,6 +300,10 @@ export const SCHEMAS = {
   Calls,
   CallRecord,
   CallRecords,
+  TraceSummary,
+  Traces,
+  TraceEntry,
+  Trace,
   User,
   Users,
   Forwarding,
@@ -300,30 +314,3 @@ export const SCHEMAS = {
 export type SchemaName = keyof typeof SCHEMAS;
 /** The JSON answer of that name. */
 export type Answer<N extends SchemaName> = v.InferOutput<(typeof SCHEMAS)[N]>;
-
-/** Most rows on one page. */
-export const LIMIT_MAX = 1000;
-export const LIMIT_DEFAULT = 100;
-
-const limit = v.optional(
-  v.pipe(
-    v.string(),
-    v.regex(/^\d{1,4}$/, `a number from 1 to ${LIMIT_MAX}`),
-    v.transform(Number),
-    v.number(),
-    v.integer(),
-    v.minValue(1, `a number from 1 to ${LIMIT_MAX}`),
-    v.maxValue(LIMIT_MAX, `a number from 1 to ${LIMIT_MAX}`),
-    v.description(`Most rows wanted; ${LIMIT_DEFAULT} when absent`),
-  ),
-);
-const after = v.optional(text("`next_cursor` of the page before"));
-
-/** The query parameters of each kind of route. */
-export const LimitQuery = v.strictObject({ limit });
-export const PageQuery = v.strictObject({ limit, cursor: after });
-export const RegistrationsQuery = v.strictObject({
-  user: v.optional(text("Only AORs with exactly this user part")),
-  limit,
-  cursor: after,
-});

@@ -17,7 +17,9 @@ import type { UserStore } from "../location/users.ts";
 import type { NgSnapshot } from "../media/ng-pool.ts";
 import type { VqReport } from "../media/vq-report.ts";
 import type { PeerSnapshot } from "../peers/snapshot.ts";
+import type { Trace, TraceState } from "../trace/trace.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
+import type { CertificateSnapshot } from "../transport/certificates.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
 
 /** The last time the config file was read again. */
@@ -76,6 +78,16 @@ export interface KeptEndpointSnapshot {
   readonly lost: boolean;
 }
 
+/** Messages that are kept. */
+export interface TracesSource {
+  readonly size: number;
+  readonly bytes: number;
+  /** By its id or its Call-ID. */
+  find(name: string): Trace | null;
+  /** The newest first; `state`: only these. */
+  newest(max: number, state: TraceState | null): readonly Trace[];
+}
+
 export interface KeepaliveSource {
   enabled(): boolean;
   setEnabled(enabled: boolean): void;
@@ -131,6 +143,9 @@ export interface ApiSources {
   readonly dns: DnsSource;
   readonly keepalive: KeepaliveSource;
   readonly calls: CallsSource;
+  readonly traces: TracesSource;
+  /** What TLS peers are shown. */
+  certificates(): readonly CertificateSnapshot[];
   /** The newest first. */
   qualityReports(max: number): readonly QualityReportSnapshot[];
   /** Who relays media in our place. */

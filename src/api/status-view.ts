@@ -1,6 +1,7 @@
 /** `/v1/status`: the appliance at one glance. */
 import { readiness } from "./readiness.ts";
 import type { Answer } from "./schemas.ts";
+import { shownText } from "./shown-text.ts";
 import type { ApiSources, ReloadSnapshot } from "./sources.ts";
 import { rfc3339 } from "./time.ts";
 
@@ -24,6 +25,12 @@ export function statusView(sources: ApiSources): Answer<"Status"> {
       address,
       port,
       advertised: sentBy,
+    })),
+    certificates: sources.certificates().map(({ file, names, expires_ms, problem }) => ({
+      file,
+      names: names.map(shownText),
+      expires_at: rfc3339(expires_ms),
+      problem,
     })),
     domains: [...appliance.domains],
     realm: appliance.realm,

@@ -7,6 +7,7 @@ import type { Dice } from "../base/dice.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { MessageTap } from "../base/tap.ts";
 import { buildAnswer, isAnswerable } from "../message/answer.ts";
 import type { Edits } from "../message/edits.ts";
 import { H } from "../message/header-names.ts";
@@ -30,6 +31,10 @@ export const NO_INVITE: Refusal = {
 };
 
 export class Answers {
+  /** Sees answers that leave without a transaction. */
+  tap: MessageTap | null = null;
+  /** Told of every refusal, before it is sent. */
+  onRefused: ((call_id: string, refusal: Refusal) => void) | null = null;
   readonly #edits: Edits;
   readonly #dice: Dice;
   readonly #metrics: Metrics;
@@ -70,17 +75,14 @@ export class Answers {
     const back = via === null || via instanceof ParseError ? source : replyFlow(via, source);
     const { remoteAddress: address, remotePort: port } = source;
     const headers = headersOf(refusal);
-    back.send(
-      buildAnswer(this.#edits, request, refusal.status, {
-        address,
-        port,
-        toTag: this.#statelessTag,
-        headers,
-      }),
-    );
+    const toTag = this.#statelessTag;
+    const answer = buildAnswer(this.#edits, request, refusal.status, { address, port, toTag, headers });
+    const isSent = back.send(answer);
+    this.tap?.sent(answer, back, isSent);
   }
 
   #account(request: SipMessage, source: Flow, refusal: Refusal): void {
+    this.onRefused?.(request.callId ?? "", refusal);
     this.#metrics
       .counter("sipedge_refusals_total", "Requests refused by this appliance, by status and rule", {
         status: String(refusal.status),

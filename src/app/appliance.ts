@@ -36,7 +36,7 @@ import { secretKey } from "./data-dir.ts";
 import { engineRules, makeEngine } from "./engine.ts";
 import { makeMedia } from "./media.ts";
 import { RecordOutlets } from "./record-outlets.ts";
-import { outletRules, realmOf } from "./room-rules.ts";
+import { outletRules, realmOf, tlsRules } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
 
 /** Stored accounts at most. */
@@ -223,7 +223,7 @@ export class Appliance {
       header_bytes_max: limits.message_bytes_max,
       message_bytes_max: limits.message_bytes_max,
     };
-    const failures = await this.transports.reconfigure(config.listen, options, udp);
+    const failures = await this.transports.reconfigure(config.listen, options, udp, tlsRules(config));
     return failures.map((failure) => `listen[${failure.index}]: ${failure.message}`);
   }
 

@@ -11,6 +11,7 @@ import type { CallEnd, CallRecord } from "../calls/call-record.ts";
 import { recordOf } from "../calls/call-record.ts";
 import { CallTable } from "../calls/call-table.ts";
 import { byesOf } from "../calls/hang-up.ts";
+import { sessionInterval } from "../calls/session-timer.ts";
 import type { Config } from "../config/schema.ts";
 import type { Domains } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
@@ -38,6 +39,8 @@ export interface CallWatchParts {
   readonly record: (record: CallRecord) => void;
   /** Told that a call was ended from here, so that nothing is kept for it. */
   readonly onHungUp: (call_id: string) => void;
+  /** Told of each call that is over. */
+  readonly onOver: (call: Call, end: CallEnd) => void;
 }
 
 export class CallWatch implements CallObserver {
@@ -105,7 +108,7 @@ export class CallWatch implements CallObserver {
     if (method !== "INVITE" && method !== "UPDATE") return;
     const call = this.#callOf(admitted);
     if (call === null) return;
-    const session_s = sessionSeconds(response);
+    const session_s = sessionInterval(response) ?? call.session_asked_s;
     if (hasToTag) return this.table.refreshed(call, session_s);
     if (call.answered_ms === null) call.target = target.uri.text;
     this.table.answered(call, response.toTag, response.bytes, flow, session_s);
@@ -159,6 +162,7 @@ export class CallWatch implements CallObserver {
 
   /** Its media is closed at once; its record waits for what was measured of it. */
   async #over(call: Call, end: CallEnd): Promise<void> {
+    this.#parts.onOver(call, end);
     const { meter } = call;
     const report = meter === null ? null : await meter.close();
     if (report !== null) this.#quality.ended(call, report);
@@ -181,16 +185,6 @@ export class CallWatch implements CallObserver {
   #callOf({ request, callId }: Admitted): Call | null {
     return this.table.find(callId, request.fromTag, request.toTag);
   }
-}
-
-/** The least a session timer can say (RFC 4028 §4). */
-const SESSION_S_MIN = 90;
-
-/** Session-Expires of a 2xx, delta-seconds before its parameters; null: there is none, or it is none. */
-function sessionSeconds(response: SipMessage): number | null {
-  const text = response.text(H.SessionExpires);
-  const seconds = text === null ? null : /^\s*(\d{1,10})\s*(?:;|$)/.exec(text)?.[1];
-  return seconds === null || seconds === undefined ? null : Math.max(SESSION_S_MIN, Number(seconds));
 }
 
 function untilFinal(done: () => void): ClientUser {

@@ -11,6 +11,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import { Networks } from "../base/networks.ts";
 import type { CallRecord } from "../calls/call-record.ts";
+import { SessionTimers } from "../calls/session-timer.ts";
 import type { Config } from "../config/schema.ts";
 import { DeadTargets } from "../dns/dead-targets.ts";
 import { Locator } from "../dns/locator.ts";
@@ -22,10 +23,8 @@ import type { UserStore } from "../location/users.ts";
 import type { MediaRelay } from "../media/media-session.ts";
 import type { NgPool } from "../media/ng-pool.ts";
 import { Edits } from "../message/edits.ts";
-import { ParseError } from "../message/parse-error.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import { unescapeUser } from "../message/uri.ts";
 import { FlowTokens } from "../nat/flow-token.ts";
 import { NatJudge } from "../nat/judge.ts";
 import { Keepalive } from "../nat/keepalive.ts";
@@ -34,8 +33,8 @@ import { RouteTokens } from "../nat/route-token.ts";
 import type { Prober } from "../peers/prober.ts";
 import { KeptFlows } from "../proxy/flow-keeper.ts";
 import { ResponseContext } from "../proxy/response-context.ts";
-import { isSosUrn } from "../proxy/validate.ts";
 import { Registrar } from "../registrar/registrar.ts";
+import type { Traces } from "../trace/traces.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
@@ -50,8 +49,9 @@ import { makeRelay } from "./make-relay.ts";
 import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
 import type { ChainRooms } from "./request-chain.ts";
-import { passThrough } from "./request-chain.ts";
-import { locatorRules, proxyRules, realmOf, registrarLimits } from "./room-rules.ts";
+import { isCallForHelp, passThrough } from "./request-chain.ts";
+import { locatorRules, proxyRules, realmOf, registrarLimits, sessionRules } from "./room-rules.ts";
+import { makeTracing, traceRules } from "./tracing.ts";
 import { AppTrunks } from "./trunks.ts";
 
 export interface CoreParts {
@@ -91,12 +91,14 @@ export class Core implements TransactionUser {
   readonly calls: CallWatch;
   readonly relay: AnyRelay;
   readonly qualityReports: QualityReports;
+  readonly traces: Traces;
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
   readonly #nonces: Nonces;
   readonly #directory: ConfigDirectory;
   readonly #prober: Prober;
+  readonly #sessionTimers: SessionTimers;
   #config: Config;
   #endpoints: readonly LocalEndpoint[];
 
@@ -118,11 +120,17 @@ export class Core implements TransactionUser {
       transactionsMax: config.limits.transactions_max,
       transactionsPerSourceMax: config.limits.transactions_per_source_max,
       isExempt: (address) => this.#rooms.trusted.has(address),
-      isUrgent: (request, flow) => this.#isCallForHelp(request, flow),
+      isUrgent: (request, flow) => isCallForHelp(this.#rooms, request, flow),
       matchCallId: config.limits.match_call_id,
       lookUpReply: (sentBy, found) => this.locator.lookUpResponse(sentBy, found),
     });
-    this.#intake = new Intake({ scanner, layer: this.layer, answers, metrics, log, limits: config.limits });
+    const judge = new NatJudge(config.nat.reasons);
+    const { traces, notes } = makeTracing({ clock, metrics, layer: this.layer, answers, judge }, config);
+    this.traces = traces;
+    this.#intake = new Intake({
+      ...{ scanner, layer: this.layer, answers, metrics, log, limits: config.limits },
+      onReceived: (message, flow) => traces.received(message, flow),
+    });
     this.receiver = this.#intake;
     this.#endpoints = transports.endpoints();
     this.domains.configure(config.domains, this.#endpoints);
@@ -144,7 +152,6 @@ export class Core implements TransactionUser {
     const { keptState: state, store } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
     this.keeper = new AppFlowKeeper(this.keepalive, clock, log, config);
-    const judge = new NatJudge(config.nat.reasons);
     const { domains } = this;
     this.deadTargets = new DeadTargets(clock, metrics, config.dns.dead_target_s * 1000);
     this.locator = new Locator(
@@ -158,17 +165,19 @@ export class Core implements TransactionUser {
           this.keeper.over(callId);
           this.trunks.dialogEnded(callId);
         },
+        onOver: ({ facts, answered_ms }, end) => notes.over(facts.call_id, end, answered_ms !== null),
       },
       config,
     );
     const { relay, gate, observers } = makeRelay(parts, this.calls);
     this.relay = relay;
+    this.#sessionTimers = new SessionTimers(this.calls.table, sessionRules(config));
     const { proxy, stateless } = makeForwarding({
       ...{ dice, metrics, transports, layer: this.layer, domains, store, edits, tokens, answers },
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       ...{ directory: this.#directory, keeper: this.keeper },
-      observers: [new KeptFlows(this.keeper), this.calls, ...observers],
-      ...{ relay, gate },
+      observers: [notes, new KeptFlows(this.keeper), this.calls, ...observers],
+      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers },
       isTrusted: (address) => this.#rooms.trusted.has(address),
       rules: proxyRules(config),
     });
@@ -181,17 +190,8 @@ export class Core implements TransactionUser {
       domains: this.domains,
       proxy,
       stateless,
-      registrar: new Registrar({
-        clock,
-        metrics,
-        domains: this.domains,
-        store: parts.store,
-        limits: registrarLimits(config),
-        judge,
-      }),
-      tokens,
-      flowTokens,
-      judge,
+      registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
+      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
@@ -227,7 +227,9 @@ export class Core implements TransactionUser {
     this.#directory.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
     this.calls.configure(config);
+    this.#sessionTimers.rules = sessionRules(config);
     this.relay.configure(config);
+    this.traces.configure(traceRules(config));
     this.trunks.configure(config);
     this.#prober.configure();
     registrar.limits = registrarLimits(config);
@@ -311,14 +313,6 @@ export class Core implements TransactionUser {
   strayResponse(response: SipMessage, flow: Flow): void {
     if (this.keepalive.answered(response, flow)) return;
     this.#rooms.stateless.strayResponse(response);
-  }
-
-  /** As far as can be told before the request is looked at more closely. */
-  #isCallForHelp(request: SipMessage, { remoteAddress }: Flow): boolean {
-    const { uri } = request;
-    if (request.method !== "INVITE" || uri instanceof ParseError) return false;
-    const isOne = uri.user === null ? isSosUrn(uri) : this.#rooms.isEmergency(unescapeUser(uri.user));
-    return isOne && this.#rooms.emergencyNetworks.has(remoteAddress);
   }
 
   /** An account whose stored hash was made for another realm proves nothing here. */

@@ -4,6 +4,8 @@
 import type { Dice } from "../base/dice.ts";
 import type { Transports } from "../base/flow.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { MessageTap } from "../base/tap.ts";
+import type { SessionTimers } from "../calls/session-timer.ts";
 import type { DeadTargets } from "../dns/dead-targets.ts";
 import type { Locator } from "../dns/locator.ts";
 import type { Domains } from "../location/domains.ts";
@@ -46,11 +48,14 @@ export interface ForwardingParts {
   readonly directory: Directory;
   readonly keeper: FlowKeeper;
   readonly observers: readonly CallObserver[];
+  /** Sees what is sent without a transaction. */
+  readonly tap: MessageTap;
   readonly isTrusted: (address: string) => boolean;
   /** Edits the session descriptions of calls whose media is relayed. */
   readonly relay: RequestEditor & MediaEditor;
   /** Asked before they leave, where that takes time; null: it takes none. */
   readonly gate: MediaGate | null;
+  readonly sessionTimers: SessionTimers;
   readonly rules: ProxyRules;
 }
 
@@ -58,15 +63,22 @@ export function makeForwarding(parts: ForwardingParts): {
   readonly proxy: StatefulProxy;
   readonly stateless: StatelessProxy;
 } {
-  const { transports, tokens, keeper, answers, relay } = parts;
+  const { transports, tokens, keeper, answers, relay, sessionTimers } = parts;
   const routes = new OwnRoutes(tokens, transports);
   const editor: ResponseEditor = {
     editResponse(edits, response, source) {
       routes.rename(edits, response, source);
+      sessionTimers.editResponse(edits, response);
       return relay.editResponse(edits, response);
     },
   };
-  const sender = new Sender({ ...parts, requestEditor: relay, isLost: (flowId) => keeper.isLost(flowId) });
+  const requestEditor: RequestEditor = {
+    editRequest(edits, forwarding, copy) {
+      sessionTimers.editRequest(edits, forwarding.request);
+      return relay.editRequest(edits, forwarding, copy);
+    },
+  };
+  const sender = new Sender({ ...parts, requestEditor, isLost: (flowId) => keeper.isLost(flowId) });
   const proxy = new StatefulProxy({
     ...parts,
     sender,

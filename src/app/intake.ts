@@ -37,6 +37,8 @@ export interface IntakeRooms {
   readonly log: Log;
   /** Absent: nothing but what the transports bound. */
   readonly limits?: MessageLimits;
+  /** Told of every message that could be read, before anything is done with it. */
+  readonly onReceived?: (message: SipMessage, flow: Flow) => void;
 }
 
 export class Intake implements Receiver {
@@ -72,8 +74,9 @@ export class Intake implements Receiver {
   message(bytes: Buffer, flow: Flow): void {
     try {
       const message = this.#rooms.scanner.scan(bytes);
-      if (message === null) this.#drop("not_sip");
-      else if (message.isRequest) this.#request(message, flow);
+      if (message === null) return this.#drop("not_sip");
+      this.#rooms.onReceived?.(message, flow);
+      if (message.isRequest) this.#request(message, flow);
       else this.#response(message, flow);
     } catch (error) {
       this.exception(error, flow);

@@ -47,8 +47,8 @@ function sendProbe(rooms: ProbeRooms, { uri }: PeerUri, done: (status: number | 
 
 /** The same to a place that failed, whoever lives there. */
 export function probePlace(rooms: ProbeRooms, place: Place, done: (status: number | null) => void): void {
-  const { transport, address, port } = place;
-  const flow = rooms.transports.flowTo(transport, address, port);
+  const { transport, address, port, name } = place;
+  const flow = rooms.transports.flowTo(transport, address, port, undefined, name);
   const param = transport === "udp" ? "" : `;transport=${transport}`;
   if (flow === null) done(null);
   else sendOn(rooms, flow, `sip:${hostPort(address, port)}${param}`, done);

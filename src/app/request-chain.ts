@@ -6,14 +6,14 @@
 import type { Authenticator } from "../auth/authenticator.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Networks } from "../base/networks.ts";
+import type { SessionTimers } from "../calls/session-timer.ts";
 import type { Domains } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
-import { METHODS } from "../message/methods.ts";
-import { splitList } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
+import { unescapeUser } from "../message/uri.ts";
 import type { FlowTokens, NamedFlow } from "../nat/flow-token.ts";
 import { isNamed } from "../nat/flow-token.ts";
 import type { NatJudge } from "../nat/judge.ts";
@@ -34,6 +34,7 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Answers } from "./answers.ts";
 import type { Admission } from "./authorize.ts";
 import { authorize } from "./authorize.ts";
+import { answerForOurselves, register } from "./own-requests.ts";
 import type { QualityReports } from "./quality-reports.ts";
 
 /** The parts the steps work with. */
@@ -44,6 +45,7 @@ export interface ChainRooms {
   readonly proxy: StatefulProxy;
   readonly stateless: StatelessProxy;
   readonly registrar: Registrar;
+  readonly sessionTimers: SessionTimers;
   readonly tokens: RouteTokens;
   readonly flowTokens: FlowTokens;
   readonly judge: NatJudge;
@@ -65,7 +67,7 @@ export interface ChainRooms {
 }
 
 /** A request on its way through the chain. */
-interface Passage {
+export interface Passage {
   readonly request: SipMessage;
   readonly source: Flow;
   /** Null for an ACK, which nobody answers. */
@@ -84,6 +86,7 @@ const CHAIN: readonly Step[] = [
   breakLoops, // before any work is repeated for one request (§16.3 step 4)
   register, // has its own challenge (401), and is never forwarded from our own domain
   answerForOurselves, // after the registrar: what is addressed to the appliance and not to a user
+  refuseShortSessions, // before a phone rings for it (RFC 4028 §8.1)
   countHops, // only what is to go on needs a hop left (§16.3 step 3)
   forward, // authorization (§16.3 step 6) and §16.5 to §16.7
 ];
@@ -165,88 +168,20 @@ function breakLoops(rooms: ChainRooms, { request, loopHash }: Passage): Refusal 
   return detectLoop(request, loopHash, (host, port) => rooms.domains.isOurEndpoint(host, port)) ?? "next";
 }
 
-/** Extensions we understand in requests that end here. */
-const EXTENSIONS = new Set(["path", "outbound", "gruu"]);
-
-function register(
-  rooms: ChainRooms,
-  { request, source, transaction, routing }: Passage,
-): Refusal | "next" | "done" {
-  if (request.method !== "REGISTER" || transaction === null || routing === null) return "next";
-  if (routing.next !== null || !rooms.domains.isOurs(routing.uri)) return "next"; // step 1: for another domain
-  const unsupported = requireRefusal(request, "RFC 3261 §10.3 step 2");
-  if (unsupported !== null) return unsupported;
-  let user: string | null = null;
-  if (!rooms.trusted.has(source.remoteAddress)) {
-    const verdict = rooms.authenticator.asServer(request); // step 3
-    if ("challenge" in verdict)
-      return { status: 401, reason: verdict.cause, section: "RFC 3261 §22.2", headers: verdict.challenge };
-    user = verdict.user;
-  }
-  rooms.registrar.register(request, source, user, {
-    ok: (headers) => rooms.answers.send(transaction, 200, headers),
-    refused: (refusal) => rooms.answers.refuse(transaction, refusal),
-  });
-  return "done";
-}
-
-/** 420 when a Require names an extension that we do not have as a user agent server. */
-function requireRefusal(request: SipMessage, section: string): Refusal | null {
-  const values = request.texts(H.Require);
-  if (values.length === 0) return null;
-  const tags = splitList(values.join(","));
-  const unknown =
-    tags instanceof ParseError ? values : tags.filter((tag) => !EXTENSIONS.has(tag.toLowerCase()));
-  if (unknown.length === 0) return null;
-  const headers = [`Unsupported: ${unknown.join(", ")}`];
-  return { status: 420, reason: "Require names an extension that is not here", section, headers };
-}
-
-const ALLOW = `Allow: ${METHODS.join(", ")}`;
-const CAPABILITIES = ["Accept: application/sdp", ALLOW, "Supported: path, outbound, gruu"];
-/** Methods that exist; to any other we say 501, to these, addressed to a server, 405 (§21.4.6, §21.5.2). */
-const KNOWN: ReadonlySet<string> = new Set(METHODS);
-
-/** Requests for the appliance itself: no user part, our own host. */
-function answerForOurselves(rooms: ChainRooms, passage: Passage): Refusal | "next" | "done" {
-  const { request, transaction, routing } = passage;
-  if (transaction === null || routing === null) return "next";
-  const forUs = routing.next === null && routing.uri.user === null && rooms.domains.isOurs(routing.uri);
-  if (!forUs) return "next";
-  const unsupported = requireRefusal(request, "RFC 3261 §8.2.2.3");
-  if (unsupported !== null) return unsupported;
-  if (request.method === "OPTIONS") {
-    rooms.answers.send(transaction, 200, CAPABILITIES);
-    return "done";
-  }
-  if (request.method === "PUBLISH") return takeReport(rooms, request, passage.source, transaction);
-  return KNOWN.has(request.method)
-    ? { status: 405, reason: "Not for a server", section: "RFC 3261 §8.2.1", headers: [ALLOW] }
-    : { status: 501, reason: "Unknown method", section: "RFC 3261 §21.5.2" };
-}
-
-/** RFC 6035: from whoever has an account here, for anybody could make a line look bad. */
-function takeReport(
-  rooms: ChainRooms,
-  request: SipMessage,
-  { remoteAddress }: Flow,
-  transaction: ServerTransaction,
-): Refusal | "done" {
-  let user: string | null = null;
-  if (!rooms.trusted.has(remoteAddress)) {
-    const verdict = rooms.authenticator.asServer(request);
-    if ("challenge" in verdict)
-      return { status: 401, reason: verdict.cause, section: "RFC 3261 §22.2", headers: verdict.challenge };
-    user = verdict.user;
-  }
-  const taken = rooms.reports.take(request, remoteAddress, user);
-  if ("status" in taken) return taken;
-  rooms.answers.send(transaction, 200, taken);
-  return "done";
+/** As far as can be told before the request is looked at more closely. */
+export function isCallForHelp(rooms: ChainRooms, request: SipMessage, { remoteAddress }: Flow): boolean {
+  const { uri } = request;
+  if (request.method !== "INVITE" || uri instanceof ParseError) return false;
+  const isOne = uri.user === null ? isSosUrn(uri) : rooms.isEmergency(unescapeUser(uri.user));
+  return isOne && rooms.emergencyNetworks.has(remoteAddress);
 }
 
 function countHops(_rooms: ChainRooms, { request }: Passage): Refusal | "next" {
   return checkHops(request) ?? "next";
+}
+
+function refuseShortSessions({ sessionTimers }: ChainRooms, { request }: Passage): Refusal | "next" {
+  return sessionTimers.refusal(request) ?? "next";
 }
 
 function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {

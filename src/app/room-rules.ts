@@ -3,11 +3,13 @@
  */
 import type { LocalEndpoint } from "../base/flow.ts";
 import type { CallRules } from "../calls/call-table.ts";
+import type { SessionRules } from "../calls/session-timer.ts";
 import type { Config } from "../config/schema.ts";
 import type { LocatorOptions } from "../dns/locator.ts";
 import { locatorOptions } from "../dns/resolver-options.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
 import type { RegistrarLimits } from "../registrar/registrar.ts";
+import type { TlsRules } from "../transport/certificates.ts";
 import type { OutletRules } from "./record-outlets.ts";
 
 /** The digest realm: as configured, else the first domain, else our name. */
@@ -51,6 +53,16 @@ export function locatorRules({ dns }: Config, endpoints: readonly LocalEndpoint[
 export function outletRules({ records }: Config): OutletRules {
   const { file, webhook, webhook_token = null } = records;
   return { file, webhook, webhook_token };
+}
+
+/** A timer that is inserted is never one that would be refused. */
+export function sessionRules({ calls }: Config): SessionRules {
+  const { session_s, session_min_s } = calls;
+  return { insert_s: session_s === 0 ? null : Math.max(session_s, session_min_s), min_s: session_min_s };
+}
+
+export function tlsRules({ certificate, tls }: Config): TlsRules {
+  return { certificates: certificate, ...tls };
 }
 
 export function callRules({ calls, records }: Config): CallRules {

@@ -51,6 +51,8 @@ export function apiSources(appliance: Appliance): ApiSources {
       hangUp: (call) => core.calls.hangUp(call, "Ended over the API"),
       records: (max, before) => appliance.records.newest(max, before),
     },
+    traces: core.traces,
+    certificates: () => transports.certificates(),
     qualityReports: (max) => core.qualityReports.newest(max),
     keepalive: {
       enabled: () => core.keepalive.enabled,

@@ -30,7 +30,8 @@ function headline({ version, commit, ready, uptime_s, started_at }: Answer<"Stat
 }
 
 /** What needs somebody's attention. */
-function warnings({ reasons, store, reload, rtpengines }: Answer<"Status">): string[] {
+function warnings(status: Answer<"Status">): string[] {
+  const { certificates, reasons, reload, rtpengines, started_at, store, uptime_s } = status;
   const lines = reasons.flatMap((reason) => warning(`not ready: ${reason}`));
   if (!store.ok) lines.push(...warning(`the store has been failing since ${moment(store.since)}`));
   for (const { instance, up, since } of rtpengines)
@@ -43,7 +44,20 @@ function warnings({ reasons, store, reload, rtpengines }: Answer<"Status">): str
   }
   if (reload !== null && reload.restart_needed.length > 0)
     lines.push(...warning(`changed, but only after a restart: ${reload.restart_needed.join(", ")}`));
+  lines.push(...certificateWarnings(certificates, Date.parse(started_at) + uptime_s * 1000));
   return lines;
+}
+
+const CERTIFICATE_WARN_MS = 14 * 86_400_000;
+
+/** Certificates that end soon, judged at `now_ms`, and those whose new files cannot be used. */
+function certificateWarnings(certificates: Answer<"Status">["certificates"], now_ms: number): string[] {
+  return certificates.flatMap(({ file, expires_at, problem }) => [
+    ...(problem === null ? [] : warning(`the certificate in ${file} is the old one: ${problem}`)),
+    ...(Date.parse(expires_at) - now_ms < CERTIFICATE_WARN_MS
+      ? warning(`the certificate in ${file} ends at ${moment(expires_at)}`)
+      : []),
+  ]);
 }
 
 const warning = (text: string): string[] => wrapped(text, "  !   ", "      ");

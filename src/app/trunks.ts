@@ -99,12 +99,12 @@ export class AppTrunks implements ProxyTrunks {
     return { ways: number === null ? [] : [this.#byEnum(number, null)], refusal };
   }
 
-  #toWay({ to, user, ring_ms }: Way, caller: Caller, method: string, asked: SipUri): TrunkWay {
+  #toWay({ to, user, ring_ms, route }: Way, caller: Caller, method: string, asked: SipUri): TrunkWay {
     if (to.kind === "local") return { kind: "local", name: to.name, ring_ms };
     if (to.kind === "enum") return this.#byEnum(to.number, ring_ms);
     const hops = () => {
       const found = this.#trunks.hops(to.peer, user, method, asked);
-      return "status" in found ? found : found.map((hop) => this.#hop(hop, caller.user));
+      return "status" in found ? found : found.map((hop) => this.#hop(hop, caller.user, route));
     };
     return { kind: "peer", hops, ring_ms };
   }
@@ -124,7 +124,7 @@ export class AppTrunks implements ProxyTrunks {
   #through(name: string, method: string, uri: SipUri, { user }: Caller): readonly TrunkHop[] | Refusal {
     const hops = this.#trunks.hops(name, null, method, uri);
     if ("status" in hops) return hops;
-    return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, user));
+    return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, user, null));
   }
 
   dialogEnded(callId: string): void {
@@ -134,9 +134,9 @@ export class AppTrunks implements ProxyTrunks {
     this.book.callEnded(call.at);
   }
 
-  #hop(hop: Hop, caller: string | null): TrunkHop {
+  #hop(hop: Hop, caller: string | null, rule: string | null): TrunkHop {
     const lines = identityLines(hop.at.peer, caller, this.#parts.domains.canonical);
-    return new CountedHop(this.book, hop, lines, (callId) => this.#runs(callId, hop.at));
+    return new CountedHop(this.book, hop, rule, lines, (callId) => this.#runs(callId, hop.at));
   }
 
   #runs(callId: string, at: PeerUri): void {
@@ -158,6 +158,7 @@ export class AppTrunks implements ProxyTrunks {
 /** One copy to a peer: counts its call once, and tells the book what came of it. */
 class CountedHop implements TrunkHop {
   readonly peer: string;
+  readonly rule: string | null;
   readonly uri: SipUri;
   readonly route: string | null;
   readonly identity: readonly string[];
@@ -170,10 +171,12 @@ class CountedHop implements TrunkHop {
   constructor(
     book: PeerBook,
     { uri, route, at }: Hop,
+    rule: string | null,
     identity: readonly string[],
     runs: (callId: string) => void,
   ) {
     this.peer = at.peer.name;
+    this.rule = rule;
     this.uri = uri;
     this.route = route;
     this.identity = identity;

@@ -88,11 +88,18 @@ export interface Receiver {
 export interface Transports {
   /**
    * A flow to `address:port`: the live connection to it, or a new one that queues while it is opened;
-   * for UDP the socket `from` when it fits, else the first of the family. Null: no listener can reach it.
+   * for UDP the socket `from` when it fits, else the first of the family. `name`: the domain for which a TLS peer must
+   * have a certificate (RFC 5922 §4); absent: its address. Null: no listener can reach it.
    */
-  flowTo(transport: TransportName, address: string, port: number, from?: LocalEndpoint): Flow | null;
+  flowTo(
+    transport: TransportName,
+    address: string,
+    port: number,
+    from?: LocalEndpoint,
+    name?: string,
+  ): Flow | null;
   /** The live connection to `address:port`, or null; never opens one. */
-  connectionTo(address: string, port: number): Flow | null;
+  connectionTo(transport: TransportName, address: string, port: number): Flow | null;
   /** The flow a stored id names, when it still exists (a restart ends connections, not UDP flows). */
   flowById(id: string): Flow | null;
   /**

@@ -56,6 +56,8 @@ export class Call {
   callee_cseq = 0;
   /** When it is over unless it is refreshed (RFC 4028); null: it has no session timer. */
   expires_at: number | null = null;
+  /** The session interval asked for last, by a side that keeps session timers; null: none was. */
+  session_asked_s: number | null = null;
   /** Its media, when that is relayed here. */
   media: CallMedia | null = null;
   /** The same, when an rtpengine relays it. */

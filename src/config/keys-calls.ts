@@ -114,6 +114,22 @@ export const calls = section(
       }),
       5,
     ),
+    session_s: v.optional(
+      integer(0, 86_400, "seconds, 90 at least, 0 for none", {
+        does:
+          "Calls get a session timer (RFC 4028) of so long, where phones ask for none or a longer one: one of the " +
+          "two says within half of it that the call still runs, else it is over.",
+        without: "0: a call whose phones vanish without a BYE stays in the list until another limit ends it",
+      }),
+      0,
+    ),
+    session_min_s: v.optional(
+      integer(90, 86_400, "seconds", {
+        does: "Shorter session timers are refused with 422, or made longer where the phone would not understand that.",
+        without: "a phone that refreshes each call every few seconds is a load of its own",
+      }),
+      90,
+    ),
     max_duration_s: v.optional(
       integer(0, 604_800, "seconds, 0 for any time", {
         does: "How long a call may last; then both sides get a BYE.",

@@ -7,7 +7,7 @@ import { betterListenAddress, isAddress, isHostPort, isListenAddress } from "./h
 import { integer, listOf, oneOf, SECRET_CHARS_MAX, secret, section, sections, text, truth } from "./kinds.ts";
 
 const LISTENERS_MAX = 100;
-const NOT_YET = "not built yet: comes with TLS";
+const NOT_YET = "not built yet";
 
 /** What is listened on when the file does not say. */
 export const LISTEN_DEFAULT = [
@@ -21,12 +21,12 @@ export const listen = sections(
   {
     transport: v.optional(
       oneOf(
-        ["udp", "tcp"],
+        ["udp", "tcp", "tls"],
         {
           does: "How messages travel.",
           without: "a phone set to a transport nobody listens on gets no answer",
         },
-        { tls: NOT_YET, ws: NOT_YET, wss: NOT_YET },
+        { ws: NOT_YET, wss: NOT_YET },
       ),
       "udp",
     ),
@@ -44,7 +44,7 @@ export const listen = sections(
     ),
     port: v.optional(
       integer(0, 65_535, "port; 0 takes a free one", {
-        does: "The port.",
+        does: "The port; 5061 is the usual one for tls.",
         without: "phones look for the appliance at 5060 unless told otherwise",
       }),
       5060,

@@ -29,6 +29,7 @@ const RULES: readonly Rule[] = [
   t2NotBelowT1,
   queueHoldsOneMessage,
   listenersOnce,
+  tlsHasCertificate,
   namesOnce,
   groupNamesOnce,
   calledDomainsAreOurs,
@@ -93,6 +94,17 @@ function queueHoldsOneMessage({ tcp, limits }: Draft<Config>, tell: Tell): void 
 }
 
 /** The same point twice. Port 0 is another one each time, and an address may be named beside "any". */
+function tlsHasCertificate({ listen = [], certificate = [] }: Draft<Config>, tell: Tell): void {
+  for (const [index, entry] of listen.entries()) {
+    if (entry?.transport !== "tls") continue;
+    if (certificate.length === 0) tell(["listen", index, "transport"], "tls", "tls with a [[certificate]]");
+    if (entry.port === SIP_PORT)
+      tell(["listen", index, "port"], SIP_PORT, "another one for tls: 5061 is usual");
+  }
+}
+
+const SIP_PORT = 5060;
+
 function listenersOnce({ listen = [] }: Draft<Config>, tell: Tell): void {
   const first = new Map<string, number>();
   for (const [index, entry] of listen.entries()) {

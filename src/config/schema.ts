@@ -15,6 +15,8 @@ import { route } from "./keys-routes.ts";
 import { rtpengine } from "./keys-rtpengine.ts";
 import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";
+import { certificate, tls } from "./keys-tls.ts";
+import { trace } from "./keys-trace.ts";
 import { integer, listOf, oneOf, section, text } from "./kinds.ts";
 
 /** The only version there is so far. */
@@ -76,6 +78,8 @@ export const ConfigSchema = v.strictObject({
     null,
   ),
   listen: v.optional(listen, LISTEN_DEFAULT),
+  certificate: v.optional(certificate, []),
+  tls: v.optional(tls, {}),
   http: v.optional(http, {}),
   auth: v.optional(auth, {}),
   user: v.optional(user, []),
@@ -87,6 +91,7 @@ export const ConfigSchema = v.strictObject({
   rtpengine: v.optional(rtpengine, []),
   calls: v.optional(calls, {}),
   records: v.optional(records, {}),
+  trace: v.optional(trace, {}),
   called_domain: v.optional(calledDomain, []),
   group: v.optional(group, []),
   emergency: v.optional(emergency, {}),

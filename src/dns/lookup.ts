@@ -9,7 +9,7 @@ import type { Dice } from "../base/dice.ts";
 import type { TransportName } from "../base/flow.ts";
 import type { LocatorOptions, LookupEnd } from "./locator.ts";
 import type { Place, Wanted } from "./place.ts";
-import { defaultPort, defaultTransport, placeKey } from "./place.ts";
+import { defaultPort, defaultTransport, isSecure, placeKey } from "./place.ts";
 import type { Answer, Failure, NameService, RecordData, RecordType, Service } from "./records.ts";
 import type { ServiceName } from "./srv-order.ts";
 import { assumedServices, offeredServices, orderServices } from "./srv-order.ts";
@@ -213,7 +213,9 @@ export class Lookup {
         for (const family of this.#options.families) {
           const address = known[family][i];
           if (address === undefined) continue;
-          const place = { transport, address, port };
+          const place = isSecure(transport)
+            ? { transport, address, port, name: this.#wanted.host }
+            : { transport, address, port };
           places.set(placeKey(place), places.get(placeKey(place)) ?? place);
           if (places.size === PLACES_MAX) return [...places.values()];
         }

@@ -12,6 +12,8 @@ export interface Place {
   /** An IP literal without brackets. */
   readonly address: string;
   readonly port: number;
+  /** The domain that led here, for which a TLS peer must have a certificate; absent: the address itself. */
+  readonly name?: string;
 }
 
 /** What is to be located. */
@@ -46,6 +48,9 @@ const TRANSPORT_PARAM: Readonly<Record<string, TransportName>> = {
 export function defaultPort(transport: TransportName): number {
   return transport === "tls" ? 5061 : transport === "ws" ? 80 : transport === "wss" ? 443 : 5060;
 }
+
+/** Whether its peers prove their names by certificates. */
+export const isSecure = (transport: TransportName): boolean => transport === "tls" || transport === "wss";
 
 /** The transport when neither the URI nor name service names one (§4.1). */
 export const defaultTransport = (secure: boolean): TransportName => (secure ? "tls" : "udp");

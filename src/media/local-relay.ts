@@ -98,12 +98,18 @@ class Stream implements SideHost {
   }
 
   otherOf(side: RelaySide): RelaySide | null {
-    if (side.key === CALLER) return this.sides.get(this.#session.callee ?? "") ?? null;
+    if (side.key === CALLER) return this.sides.get(this.#session.callee ?? "") ?? this.#described();
     return this.#session.speaks(side.key) ? (this.sides.get(CALLER) ?? null) : null;
   }
 
   moved(side: RelaySide, from: string, to: string): void {
     this.#session.moved(side, from, to);
+  }
+
+  /** Nobody has spoken yet: the first callee that said where it listens, for it may wait to be spoken to. */
+  #described(): RelaySide | null {
+    for (const side of this.sides.values()) if (side.key !== CALLER && side.remote !== null) return side;
+    return null;
   }
 }
 
@@ -182,7 +188,7 @@ class Session implements MediaSession {
     return Promise.resolve(report);
   }
 
-  /** The callee that the caller's media goes to; null: none yet. */
+  /** The callee that took the call or spoke first, to whom the caller's media goes; null: none yet. */
   get callee(): string | null {
     return this.#chosen ?? this.#early;
   }

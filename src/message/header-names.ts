@@ -39,6 +39,7 @@ export const H = {
   PPreferredIdentity: 32,
   RemotePartyId: 33,
   SessionExpires: 34,
+  MinSe: 35,
 } as const;
 
 export type HeaderId = (typeof H)[keyof typeof H];
@@ -76,6 +77,7 @@ const NAMES: readonly (readonly [HeaderId, ...string[]])[] = [
   [H.PPreferredIdentity, "P-Preferred-Identity"],
   [H.RemotePartyId, "Remote-Party-ID"],
   [H.SessionExpires, "Session-Expires", "x"],
+  [H.MinSe, "Min-SE"],
   [H.Event, "Event", "o"],
   [H.Subject, "Subject", "s"],
 ];

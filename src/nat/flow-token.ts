@@ -77,7 +77,7 @@ export class FlowTokens {
 export function flowNamed(transports: Transports, name: NamedFlow): Flow | "gone" {
   const { transport, remote_address, remote_port } = name;
   if (transport !== "udp") {
-    const live = transports.connectionTo(remote_address, remote_port);
+    const live = transports.connectionTo(transport, remote_address, remote_port);
     return live !== null && serialOf(live) === name.serial ? live : "gone";
   }
   const local = transports.endpoints().find((endpoint) => isLocalOf(name, endpoint));

@@ -63,6 +63,8 @@ export interface Caller {
 export interface TrunkHop {
   /** The peer's name. */
   readonly peer: string;
+  /** The name of the rule that leads there; null: none was asked. */
+  readonly rule: string | null;
   /** The Request-URI. */
   readonly uri: SipUri;
   /** The Route that takes it there, a whole name-addr; null: none is needed. */

@@ -200,7 +200,8 @@ function recordRoute(tokens: RouteTokens, forwarding: Forwarding, copy: Copy): s
     },
     forwarding.callId,
   );
-  return recordRouteLines(token, forwarding.source, copy.flow);
+  const isSips = forwarding.routing.uri.scheme === "sips" || copy.target.scheme === "sips";
+  return recordRouteLines(token, forwarding.source, copy.flow, isSips);
 }
 
 function endOf(flow: Flow, ours: boolean, bound: boolean): End {

@@ -58,7 +58,7 @@ export function flowOfPeer(
   from: LocalEndpoint | undefined,
 ): KnownFlow {
   if (peer.transport !== "udp") {
-    const live = transports.connectionTo(peer.address, peer.port);
+    const live = transports.connectionTo(peer.transport, peer.address, peer.port);
     if (!peer.bound) return live;
     return live !== null && serialMark(live) === peer.serial ? live : "gone";
   }
@@ -96,12 +96,12 @@ export function flowToPlaces(
 
 export function flowToPlace(
   transports: Transports,
-  { transport, address, port }: Place,
+  { transport, address, port, name }: Place,
   from: LocalEndpoint | undefined,
   permit: Permit | null,
 ): PlacedFlow {
   if (permit !== null && !permit(address, port)) return "forbidden";
-  return transports.flowTo(transport, address, port, from);
+  return transports.flowTo(transport, address, port, from, name);
 }
 
 /**
@@ -118,5 +118,6 @@ export function streamInstead(
   if (transports.speaksTcp(flow.remoteAddress, flow.remotePort))
     return transports.flowTo("tcp", flow.remoteAddress, flow.remotePort);
   const offered = rest.find(({ transport }) => isReliable(transport));
-  return offered === undefined ? null : transports.flowTo(offered.transport, offered.address, offered.port);
+  if (offered === undefined) return null;
+  return transports.flowTo(offered.transport, offered.address, offered.port, undefined, offered.name);
 }

@@ -17,20 +17,29 @@ import type { RouteTokens } from "../nat/route-token.ts";
 import { isEnd } from "../nat/route-token.ts";
 
 /** A listener of ours as a route, by the name under which whoever is at `address` reaches it. */
-function routeUri(token: string, local: LocalEndpoint, address: string): string {
-  const transport = local.transport === "udp" ? "" : `;transport=${local.transport}`;
-  return `sip:${token}@${sentByFor(local, address)}${transport};lr`;
+function routeUri(token: string, local: LocalEndpoint, address: string, isSips: boolean): string {
+  const where = `${token}@${sentByFor(local, address)}`;
+  if (isSips) return `sips:${where}${local.transport === "wss" ? ";transport=ws" : ""};lr`; // RFC 5630 §3.1.3
+  return `sip:${where}${local.transport === "udp" ? "" : `;transport=${local.transport}`};lr`;
 }
 
 /** The same for the peer at the other end of the flow. */
 export const routeUriFor = (token: string, { local, remoteAddress }: Flow): string =>
-  routeUri(token, local, remoteAddress);
+  routeUri(token, local, remoteAddress, false);
 
-/** The header lines for a request that came on one flow and leaves on the other: names as the next hop knows them. */
-export function recordRouteLines(token: string, came: Flow, { local, remoteAddress }: Flow): string {
-  const outgoing = `Record-Route: <${routeUri(token, local, remoteAddress)}>\r\n`;
+/**
+ * The header lines for a request that came on one flow and leaves on the other: names as the next hop knows them.
+ * `isSips`: the request is for a sips: URI, and so is its dialog (RFC 3261 §16.6 step 4).
+ */
+export function recordRouteLines(
+  token: string,
+  came: Flow,
+  { local, remoteAddress }: Flow,
+  isSips: boolean,
+): string {
+  const outgoing = `Record-Route: <${routeUri(token, local, remoteAddress, isSips)}>\r\n`;
   if (isSameEndpoint(came.local, local)) return outgoing;
-  return `${outgoing}Record-Route: <${routeUri(token, came.local, remoteAddress)}>\r\n`;
+  return `${outgoing}Record-Route: <${routeUri(token, came.local, remoteAddress, isSips)}>\r\n`;
 }
 
 function isSameEndpoint(a: LocalEndpoint, b: LocalEndpoint): boolean {
@@ -41,6 +50,11 @@ function isSameEndpoint(a: LocalEndpoint, b: LocalEndpoint): boolean {
 export interface ResponseEditor {
   /** `source`: the flow its request came on, to which it returns. Returns the bytes of the body as it leaves. */
   editResponse(edits: Edits, response: SipMessage, source: Flow): number;
+}
+
+function transportOf(uri: SipUri): string {
+  const named = uriParam(uri, "transport");
+  return uri.scheme === "sips" ? (named === "ws" ? "wss" : "tls") : (named ?? "udp");
 }
 
 export class OwnRoutes {
@@ -66,7 +80,10 @@ export class OwnRoutes {
       for (const { uri } of entries) {
         const local = this.#endpointOf(uri, response.callId ?? "", source);
         if (local === undefined) continue;
-        renamed = renamed.replace(uri.text, routeUri(uri.user ?? "", local, source.remoteAddress));
+        renamed = renamed.replace(
+          uri.text,
+          routeUri(uri.user ?? "", local, source.remoteAddress, uri.scheme === "sips"),
+        );
       }
       if (renamed !== value) edits.replace(response.valueStart(line), response.valueEnd(line), renamed);
     }
@@ -89,7 +106,7 @@ export class OwnRoutes {
     const ends = user === null ? null : this.#tokens.verify(user, callId);
     if (ends === null || !isEnd(ends.caller, source.remoteAddress, source.remotePort)) return undefined;
     const name = port === null ? host : hostPort(host, port);
-    const transport = uriParam(uri, "transport") ?? "udp";
+    const transport = transportOf(uri);
     return this.#endpoints.find((local) => local.transport === transport && isNameOf(local, name));
   }
 }

@@ -4,6 +4,7 @@
  */
 import type { Flow, Transports } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
+import type { MessageTap } from "../base/tap.ts";
 import type { Domains } from "../location/domains.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { Edits } from "../message/edits.ts";
@@ -32,6 +33,8 @@ export interface StatelessOptions {
   readonly sender: Sender;
   /** Asked before a copy leaves whose media is relayed elsewhere; null: nobody is. */
   readonly gate: MediaGate | null;
+  /** Sees what is sent. */
+  readonly tap: MessageTap | null;
 }
 
 export class StatelessProxy {
@@ -91,7 +94,12 @@ export class StatelessProxy {
       return;
     }
     this.#acks.inc();
-    copy.flow.send(bytes);
+    this.#send(bytes, copy.flow);
+  }
+
+  #send(bytes: Buffer, flow: Flow): void {
+    const isSent = flow.send(bytes);
+    this.#options.tap?.sent(bytes, flow, isSent);
   }
 
   /** Where it goes: the next hop, or the first phone of whom it names. */
@@ -127,7 +135,7 @@ export class StatelessProxy {
       return;
     }
     this.#late.inc();
-    back.send(copy);
+    this.#send(copy, back);
   }
 
   /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */

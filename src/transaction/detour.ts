@@ -116,7 +116,7 @@ export class Detour implements Flow, FlowObserver, TimerOwner {
       const key = `${transport} ${hostPort(address, port)}`;
       if (this.#tried.has(key)) continue;
       this.#tried.add(key);
-      const flow = this.#parts.transports.flowTo(transport, address, port, this.local);
+      const flow = this.#parts.transports.flowTo(transport, address, port, this.local, this.#via.host);
       if (flow === null || !this.#kept.every((bytes) => flow.send(bytes))) continue;
       this.#places = this.#places.slice(i + 1);
       this.#current = flow;

@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Flow, LocalEndpoint, Transports } from "../base/flow.ts";
 import { hostPort, isNameOf } from "../base/flow.ts";
 import type { Metrics } from "../base/metrics.ts";
+import type { MessageTap } from "../base/tap.ts";
 import { TimerWheel } from "../base/timers.ts";
 import { buildAnswer } from "../message/answer.ts";
 import type { CSeq } from "../message/cseq.ts";
@@ -75,6 +76,8 @@ export class TransactionLayer {
   transactionsPerSourceMax: number;
   /** Holds for the requests sent from now on. */
   matchCallId: boolean;
+  /** Sees what is sent; null: nobody does. */
+  tap: MessageTap | null = null;
   readonly #isExempt: (address: string) => boolean;
   readonly #isUrgent: (request: SipMessage, flow: Flow) => boolean;
   readonly #sources = new Sources();
@@ -280,14 +283,15 @@ export class TransactionLayer {
     const via = request.via;
     if (via === null || via instanceof ParseError) return;
     const { remoteAddress: address, remotePort: port } = flow;
-    replyFlow(via, flow).send(
-      buildAnswer(this.edits, request, 503, {
-        address,
-        port,
-        toTag: "overload",
-        headers: [`Retry-After: ${RETRY_AFTER_S}`],
-      }),
-    );
+    const back = replyFlow(via, flow);
+    const answer = buildAnswer(this.edits, request, 503, {
+      address,
+      port,
+      toTag: "overload",
+      headers: [`Retry-After: ${RETRY_AFTER_S}`],
+    });
+    const isSent = back.send(answer);
+    this.tap?.sent(answer, back, isSent);
   }
 }
 

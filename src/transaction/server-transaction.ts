@@ -77,7 +77,7 @@ export class ServerTransaction extends Transaction {
     if (status < 200 && this.method !== "INVITE") return;
     if (this.terminated) {
       // §16.7 step 5: a 2xx goes back whenever it comes; with the transaction gone, without it.
-      if (status >= 200 && status < 300 && this.method === "INVITE") this.#reply.send(bytes);
+      if (status >= 200 && status < 300 && this.method === "INVITE") this.#sendLate(bytes);
       return;
     }
     if (this.status < 200) this.status = status;
@@ -88,6 +88,11 @@ export class ServerTransaction extends Transaction {
     this.request = null;
     // A datagram brings no news of its fate: the user has nothing more to hear, and need not be kept for 64*T1.
     if (this.method !== "INVITE" && !this.#reply.reliable) this.user = null;
+  }
+
+  #sendLate(bytes: Buffer): void {
+    const isSent = this.#reply.send(bytes);
+    this.host.tap?.sent(bytes, this.#reply, isSent);
   }
 
   /** Its answers take another way from now on, which may be found later. */

@@ -3,6 +3,7 @@
  * repeat. The table decides; this class carries out.
  */
 import type { Flow, FlowObserver } from "../base/flow.ts";
+import type { MessageTap } from "../base/tap.ts";
 import type { TimerOwner, TimerWheel, Timer as WheelTimer } from "../base/timers.ts";
 import { Timer } from "../base/timers.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -15,6 +16,8 @@ import { TIMER_RULES } from "./timers.ts";
 export interface TransactionHost {
   readonly wheel: TimerWheel;
   readonly timers: TimerSettings;
+  /** Sees what is sent; null: nobody does. */
+  readonly tap: MessageTap | null;
   /** An input that the figure does not have in this state. */
   unexpected(machine: Machine, state: string, input: Input): void;
   /** It is over; its key may be used again. */
@@ -124,7 +127,10 @@ export abstract class Transaction implements TimerOwner, FlowObserver {
 
   /** Sends; a flow that cannot take it is a transport error (§17.1.4, §17.2.4), told after this step. */
   protected transmit(bytes: Buffer | null): void {
-    if (bytes === null || this.flow.send(bytes)) return;
+    if (bytes === null) return;
+    const isSent = this.flow.send(bytes);
+    this.host.tap?.sent(bytes, this.flow, isSent);
+    if (isSent) return;
     // A datagram that could not be sent counts as lost on the way: the retransmission timers deal with it.
     if (this.flow.reliable) this.#sendingFailed = true;
   }

@@ -6,6 +6,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Flow, FlowObserver, LocalEndpoint, TransportName } from "../base/flow.ts";
 import type { FramingLimits } from "../message/framing.ts";
 import { FramingFault, StreamFramer } from "../message/framing.ts";
+import { provesName } from "./certificate-names.ts";
 import { flowId } from "./endpoint.ts";
 import { SendQueue } from "./send-queue.ts";
 import type { CloseReason, TransportMetrics } from "./transport-metrics.ts";
@@ -60,6 +61,7 @@ const ABRUPT: ReadonlySet<CloseReason> = new Set([
   "queue_full",
   "partial_message_stalled",
   "connect_timeout",
+  "certificate_refused",
 ]);
 
 export class Connection implements Flow {
@@ -70,6 +72,10 @@ export class Connection implements Flow {
   readonly reliable = true;
   readonly id: string;
   readonly outgoing: boolean;
+  /** What the peer's certificate proves (RFC 5922 §7); null: it showed none that was checked. */
+  names: readonly string[] | null = null;
+  /** The domain that an outgoing TLS connection is for. */
+  serverName: string | null = null;
   /** Unix milliseconds of its beginning. */
   readonly since: number;
   bytesIn = 0;
@@ -110,6 +116,12 @@ export class Connection implements Flow {
 
   get state(): ConnectionState {
     return this.#state;
+  }
+
+  /** Whether what is meant for this domain may go over it: nobody else can be at its other end (RFC 5923 §5). */
+  isFor(name: string): boolean {
+    if (this.transport !== "tls" && this.transport !== "wss") return true;
+    return this.serverName === name || (this.names !== null && provesName(this.names, name));
   }
 
   /** Bytes that wait for the peer to read. */

@@ -4,7 +4,7 @@
  */
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Alarm, Clock } from "../base/clock.ts";
-import type { FlowObserver, LocalEndpoint, Receiver } from "../base/flow.ts";
+import type { FlowObserver, LocalEndpoint, Receiver, TransportName } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { FramingFault } from "../message/framing.ts";
 import type { ConnectionOwner, TcpOptions, Wire } from "./connection.ts";
@@ -45,6 +45,9 @@ export class Connections implements ConnectionOwner {
   readonly metrics: TransportMetrics;
   /** May be replaced while running; the framing limits then count for new connections. */
   options: TcpOptions;
+  /** Accepted connections at once whose TLS handshake is not over. */
+  handshakes_max = 0;
+  readonly #handshaking = new Set<Connection>();
   readonly #log: Log;
   readonly #receiver: Receiver;
   readonly #byId = new Map<string, Connection>();
@@ -70,9 +73,18 @@ export class Connections implements ConnectionOwner {
     return this.#byId.size;
   }
 
-  /** A connection for a socket that was accepted; null when a limit refuses the newcomer. */
-  accept(local: LocalEndpoint, address: string, port: number, wire: Wire): Connection | null {
-    const refusal = this.#refusal(address);
+  /**
+   * A connection for a socket that was accepted; null when a limit refuses the newcomer. `handshakes`: it is
+   * "connecting" until its TLS handshake is over.
+   */
+  accept(
+    local: LocalEndpoint,
+    address: string,
+    port: number,
+    wire: Wire,
+    handshakes = false,
+  ): Connection | null {
+    const refusal = this.#refusal(address) ?? (handshakes ? this.#handshakeRefusal() : null);
     if (refusal !== null) {
       this.metrics.tcpRefused("in", refusal);
       this.#log.info("connection-refused", { from: address, reason: refusal });
@@ -81,7 +93,8 @@ export class Connections implements ConnectionOwner {
     const connection = this.#add(local, address, port, false);
     this.metrics.tcpAccepted.inc();
     connection.attach(wire);
-    connection.connected();
+    if (handshakes) this.#handshaking.add(connection);
+    else connection.connected();
     return connection;
   }
 
@@ -95,9 +108,9 @@ export class Connections implements ConnectionOwner {
     return this.#add(local, address, port, true);
   }
 
-  /** The live connection whose far end is `address:port`. */
-  to(address: string, port: number): Connection | null {
-    const connection = this.#byRemote.get(remoteKey(address, port));
+  /** The live connection of this transport whose far end is `address:port`. */
+  to(transport: TransportName, address: string, port: number): Connection | null {
+    const connection = this.#byRemote.get(remoteKey(transport, address, port));
     return connection?.open ? connection : null;
   }
 
@@ -107,7 +120,7 @@ export class Connections implements ConnectionOwner {
   }
 
   speaksTcp(address: string, port: number): boolean {
-    const key = remoteKey(address, port);
+    const key = remoteKey("tcp", address, port);
     if (this.#byRemote.get(key)?.state === "open") return true;
     const at = this.#spokeTcpAt.peek(key);
     return at !== undefined && this.clock.now() - at < SPEAKS_TCP_MS;
@@ -161,14 +174,16 @@ export class Connections implements ConnectionOwner {
   }
 
   established(connection: Connection): void {
+    this.#handshaking.delete(connection);
     if (!connection.outgoing) return;
     this.metrics.tcpOpened.inc();
-    this.#spokeTcpAt.set(remoteKey(connection.remoteAddress, connection.remotePort), this.clock.now());
+    this.#spokeTcpAt.set(keyOf(connection), this.clock.now());
   }
 
   closed(connection: Connection, reason: CloseReason, watchers: ReadonlySet<FlowObserver> | null): void {
     this.#byId.delete(connection.id);
-    const remote = remoteKey(connection.remoteAddress, connection.remotePort);
+    this.#handshaking.delete(connection);
+    const remote = keyOf(connection);
     if (this.#byRemote.get(remote) === connection) this.#byRemote.delete(remote);
     if (!connection.outgoing) this.#countAddress(connection.remoteAddress, -1);
     this.metrics.tcpClosed(reason);
@@ -195,7 +210,7 @@ export class Connections implements ConnectionOwner {
     this.#number++;
     const connection = new Connection(this, local, { address, port, number: this.#number, outgoing });
     this.#byId.set(connection.id, connection);
-    this.#byRemote.set(remoteKey(address, port), connection);
+    this.#byRemote.set(keyOf(connection), connection);
     if (!outgoing) this.#countAddress(address, 1);
     if (this.#sweep === null) this.#armSweep();
     return connection;
@@ -205,6 +220,10 @@ export class Connections implements ConnectionOwner {
     if (this.#byId.size >= this.options.connections_max) return "connections_max";
     const ofAddress = this.#perAddress.get(limitKey(address)) ?? 0;
     return ofAddress >= this.options.connections_per_address_max ? "connections_per_address_max" : null;
+  }
+
+  #handshakeRefusal(): RefusalReason | null {
+    return this.#handshaking.size >= this.handshakes_max ? "handshakes_max" : null;
   }
 
   #countAddress(address: string, by: 1 | -1): void {
@@ -229,7 +248,10 @@ export class Connections implements ConnectionOwner {
   }
 }
 
-const remoteKey = (address: string, port: number): string => `${address} ${port}`;
+const remoteKey = (transport: TransportName, address: string, port: number): string =>
+  `${transport} ${address} ${port}`;
+const keyOf = ({ transport, remoteAddress, remotePort }: Connection): string =>
+  remoteKey(transport, remoteAddress, remotePort);
 
 /** What shares one limit: an IPv4 address, or the /64 an IPv6 peer can pick any address of. */
 export function limitKey(address: string): string {

@@ -28,12 +28,15 @@ export interface ListenFailure {
   readonly message: string;
 }
 
+/** What can be listened on. */
+export type ListenTransport = "udp" | "tcp" | "tls";
+
 /** One socket to have. */
 export interface Wanted {
   /** Equal keys mean the same socket: transport, address and the port as configured. */
   readonly key: string;
   readonly index: number;
-  readonly transport: "udp" | "tcp";
+  readonly transport: ListenTransport;
   readonly address: string;
   readonly port: number;
   readonly advertise: string | null;
@@ -80,6 +83,8 @@ function sentence(code: string, where: string, address: string, port: number): s
       return `${where} is already in use by another program (perhaps a sipedge that still runs)`;
     case "EADDRNOTAVAIL":
       return `${where}: ${address} is not an address of this machine`;
+    case "NOCERT":
+      return `${where} needs a [[certificate]]`;
     case "EACCES":
       return `${where}: port ${port} needs a privilege this process does not have (CAP_NET_BIND_SERVICE)`;
     default:
@@ -96,8 +101,8 @@ const listedTwice = (wanted: Wanted, other: Wanted): ListenFailure => ({
 /** What is wrong with the entry by itself; null when nothing is. */
 function entryFault(entry: ListenEntry): string | null {
   const { transport, address, port } = entry;
-  if (transport !== "udp" && transport !== "tcp")
-    return `transport "${transport}" is not available: use udp or tcp`;
+  if (transport !== "udp" && transport !== "tcp" && transport !== "tls")
+    return `transport "${transport}" is not available: use udp, tcp or tls`;
   if (!Number.isInteger(port) || port < 0 || port > 65535) return `port ${port} is not between 0 and 65535`;
   if (address === "any") return null;
   if (address.includes("%") || /^fe[89ab]/i.test(address)) {
@@ -121,7 +126,7 @@ function wantedOf(
   following: boolean,
   networksOf: (address: string) => readonly string[],
 ): Wanted {
-  const transport = entry.transport === "tcp" ? "tcp" : "udp";
+  const transport = entry.transport === "tcp" || entry.transport === "tls" ? entry.transport : "udp";
   return {
     key: `${transport} ${hostPort(address, entry.port)}${entry.port === 0 && !following ? `#${index}` : ""}`,
     index,

@@ -3,7 +3,8 @@
  * failed.
  */
 import { connect, type Socket } from "node:net";
-import type { Connection, Wire } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { NodeWire } from "./node-wire.ts";
 import { closeReason } from "./tcp-listener.ts";
 import type { CloseReason } from "./transport-metrics.ts";
 
@@ -45,7 +46,7 @@ export function dial(connection: Connection): void {
 }
 
 /** Why a connection never came about. */
-function connectFailure(error: unknown): CloseReason {
+export function connectFailure(error: unknown): CloseReason {
   switch ((error as { code?: unknown } | null | undefined)?.code) {
     case "ECONNREFUSED":
     case "ECONNRESET":
@@ -59,31 +60,5 @@ function connectFailure(error: unknown): CloseReason {
       return "connect_unreachable";
     default:
       return "connect_failed";
-  }
-}
-
-class NodeWire implements Wire {
-  readonly #socket: Socket;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-  }
-
-  /** All or nothing: node:net would buffer without bound, so it gets nothing while it holds anything back. */
-  write(bytes: Uint8Array): number {
-    if (this.#socket.destroyed) return -1;
-    if (this.#socket.writableNeedDrain) return 0;
-    this.#socket.write(bytes);
-    return bytes.length;
-  }
-
-  finish(): void {
-    this.#socket.end();
-  }
-  close(): void {
-    this.#socket.destroy();
-  }
-  reset(): void {
-    this.#socket.resetAndDestroy();
   }
 }

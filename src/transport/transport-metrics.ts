@@ -17,6 +17,8 @@ export type CloseReason =
   | "connect_timeout"
   | "connect_unreachable"
   | "connect_failed"
+  | "handshake_failed"
+  | "certificate_refused"
   | "listener_gone"
   | "shutdown";
 
@@ -29,7 +31,7 @@ export type SendFailure =
   | "closed"
   | "other";
 
-export type RefusalReason = "connections_max" | "connections_per_address_max";
+export type RefusalReason = "connections_max" | "connections_per_address_max" | "handshakes_max";
 
 export class TransportMetrics {
   readonly #metrics: Metrics;

@@ -1,4 +1,5 @@
 /** Sources for the API over a real store and real metrics, with every snapshot changeable. */
+
 import { expect } from "bun:test";
 import type { Api } from "../../src/api/api.ts";
 import { createApi } from "../../src/api/api.ts";
@@ -23,6 +24,8 @@ import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { StoreHealth } from "../../src/location/store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import type { PeerSnapshot } from "../../src/peers/snapshot.ts";
+import { ChunkStore } from "../../src/trace/chunk-store.ts";
+import { Trace } from "../../src/trace/trace.ts";
 import type { TransactionsSnapshot } from "../../src/transaction/layer.ts";
 import type { ConnectionSnapshot } from "../../src/transport/connections.ts";
 import { binding, stored } from "../location/bindings.ts";
@@ -130,6 +133,22 @@ export class FakeSources implements ApiSources {
     deadTargets: () => this.dead,
     flush: () => this.answers.splice(0).length,
   };
+  readonly trace = new Trace(new ChunkStore(10_000), {
+    id: "aB3_",
+    call_id: "alice",
+    method: "INVITE",
+    began_ms: 1_700_000_000_000,
+    began_at: 0,
+  });
+  traces: ApiSources["traces"] = {
+    size: 1,
+    bytes: 900,
+    find: (name) => ([this.trace.id, this.trace.call_id].includes(name) ? this.trace : null),
+    newest: (max) => [this.trace].slice(0, max),
+  };
+  certificates = () => [
+    { file: "/etc/tls/c.pem", names: ["example.test"], expires_ms: 1_800_000_000_000, problem: null },
+  ];
   reports: ReturnType<ApiSources["qualityReports"]> = [];
   qualityReports = (max: number) => this.reports.slice(0, max);
   running_calls: Call[] = [];

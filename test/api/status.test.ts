@@ -52,6 +52,14 @@ describe("/v1/status", () => {
         { transport: "udp", address: "127.0.0.1", port: 5060, advertised: "127.0.0.1:5060" },
         { transport: "tcp", address: "2001:db8::1", port: 5060, advertised: "edge.example.test:5060" },
       ],
+      certificates: [
+        {
+          file: "/etc/tls/c.pem",
+          names: ["example.test"],
+          expires_at: "2027-01-15T08:00:00.000Z",
+          problem: null,
+        },
+      ],
       domains: ["example.test", "127.0.0.1"],
       realm: "example.test",
       counts: {

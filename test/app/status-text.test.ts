@@ -13,6 +13,7 @@ const STATUS: Answer<"Status"> = {
     { transport: "udp", address: "192.0.2.1", port: 5060, advertised: "192.0.2.1:5060" },
     { transport: "tcp", address: "2001:db8::1", port: 5060, advertised: "edge.example.test:5060" },
   ],
+  certificates: [],
   domains: ["example.test", "192.0.2.1"],
   realm: "example.test",
   counts: {

@@ -246,6 +246,77 @@ describe("B-27 RFC 4028 session timers are observed", () => {
   });
 });
 
+describe("RFC 4028 §8 session timers that the proxy asks for", () => {
+  const TOML = "[calls]\nsession_s = 600\nsession_min_s = 120\n";
+  const KNOWS = "Supported: 100rel, timer";
+
+  const offered = (from: ReturnType<typeof site>, headers: readonly string[]): SipMessage => {
+    from.alice.request("INVITE", "sip:bob@example.test", { callId: "c1", cseq: 7, headers });
+    return from.bob.incoming("INVITE");
+  };
+
+  for (const [name, headers, wanted] of [
+    ["none asked for: ours", [], "600"],
+    ["a longer one becomes ours, and the refresher stays", ["x: 1800;refresher=uas"], "600;refresher=uas"],
+    ["a shorter one stays", [KNOWS, "Session-Expires: 200"], "200"],
+    ["never below the Min-SE of the request", ["Min-SE: 900"], "900"],
+    ["what is no number leaves as it came, with ours nowhere", ["Session-Expires: soon"], null],
+  ] as const)
+    test(`§8.1 ${name}`, () => {
+      const invite = offered(site(TOML), headers);
+      expect(entries(invite, H.SessionExpires)).toEqual(wanted === null ? ["soon"] : [wanted]);
+    });
+
+  test("§8.1 too short, from a phone that knows timers: 422 with Min-SE, and nobody rings", () => {
+    const from = site(TOML);
+    from.alice.request("INVITE", "sip:bob@example.test", { headers: [KNOWS, "Session-Expires: 100"] });
+    expect(from.alice.last()).toMatchObject({ status: 422 });
+    expect(entries(from.alice.last(), H.MinSe)).toEqual(["120"]);
+    expect(from.bob.count("INVITE")).toBe(0);
+  });
+
+  test("§8.1 too short, from one that does not: made longer, with a Min-SE that says so", () => {
+    const invite = offered(site(TOML), ["Session-Expires: 100", "Min-SE: 90"]);
+    expect(entries(invite, H.SessionExpires)).toEqual(["120"]);
+    expect(entries(invite, H.MinSe)).toEqual(["120"]);
+  });
+
+  test("§8.2 the callee knows no timer, the caller does: the caller is told to refresh", () => {
+    const from = site(TOML);
+    const { alice, bob, world, table } = from;
+    const invite = offered(from, [KNOWS]);
+    bob.answer(invite, 200, { headers: [`Contact: <${bob.contact}>`] });
+    const answer = alice.last();
+    expect(entries(answer, H.SessionExpires)).toEqual(["600;refresher=uac"]);
+    expect(entries(answer, H.Require)).toEqual(["timer"]);
+    const caller = callerDialog(answer);
+    world.run(500_000);
+    alice.request("UPDATE", caller.target, inside(caller, { cseq: 8, headers: [KNOWS] }));
+    bob.answer(bob.incoming("UPDATE"), 200);
+    expect(entries(alice.last(), H.SessionExpires)).toEqual(["600;refresher=uac"]);
+    world.run(500_000);
+    expect(table.size).toBe(1);
+    world.run(120_000);
+    expect(only(world)).toMatchObject({ ended_by: "nobody" });
+  });
+
+  test("§8.2 neither knows timers: nothing is added to the answer, and the call lasts", () => {
+    const from = site(TOML);
+    const { alice, bob, world, table } = from;
+    bob.answer(offered(from, []), 200, { headers: [`Contact: <${bob.contact}>`] });
+    expect(entries(alice.last(), H.SessionExpires)).toEqual([]);
+    expect(entries(alice.last(), H.Require)).toEqual([]);
+    world.run(3600_000);
+    expect(table.size).toBe(1);
+  });
+
+  test("without session_s nothing is inserted or made shorter", () => {
+    const invite = offered(site(), ["Session-Expires: 7200"]);
+    expect(entries(invite, H.SessionExpires)).toEqual(["7200"]);
+    expect(entries(offered(site(), []), H.SessionExpires)).toEqual([]);
+  });
+});
+
 describe("bounds", () => {
   test("records.calls_max: one more call goes through, is not followed, and is counted", () => {
     const { world, alice, bob, table } = site("[records]\ncalls_max = 2\n");

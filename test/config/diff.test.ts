@@ -36,7 +36,7 @@ test("what needs a restart is named as `diffConfig` names it", () => {
   expect(RESTART_KEYS).toContain("data_dir");
   const engines = '[[rtpengine]]\naddress = "127.0.0.1"\n';
   const next = configOf(
-    `data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\nengine = "rtpengine"\n${engines}`,
+    `data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\nengine = "rtpengine"\n[tls]\nclient_certificate = "request"\n${engines}`,
   );
   expect(diffConfig(configOf(engines), next).toSorted()).toEqual([...RESTART_KEYS].toSorted());
 });

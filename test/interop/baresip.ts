@@ -12,7 +12,7 @@ import { makeTone } from "./tone.ts";
 
 const MODULES_DIRS = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
 const RTP_PORTS = 20;
-const MEDIAENC_MODULES = { none: [], "srtp-mand": ["srtp"], dtls_srtp: ["dtls_srtp", "ice"] } as const;
+const MEDIA_MODULES = { none: [], "srtp-mand": ["srtp"], dtls_srtp: ["dtls_srtp", "ice"] } as const;
 const WAV_BYTES_PER_S = 16_000;
 const TRACE_BEGINS = "\x1b[36;1m#\n";
 const TRACE_ENDS = "\x1b[;m";
@@ -22,7 +22,11 @@ export interface BaresipOptions {
   readonly password: string;
   /** `host:port` of the registrar, which is its domain too. */
   readonly registrar: string;
-  readonly transport: "udp" | "tcp";
+  readonly transport: "udp" | "tcp" | "tls";
+  /** Those whose signature it believes (PEM); else it believes everybody. */
+  readonly ca?: string;
+  /** How it encrypts its media, by baresip's words: SDES, or DTLS-SRTP with ICE; not at all when absent. */
+  readonly media?: "srtp-mand" | "dtls_srtp";
   readonly address: string;
   /** The tone it sends. */
   readonly tone_hz: number;
@@ -34,8 +38,6 @@ export interface BaresipOptions {
   readonly outbound?: string;
   /** The only codec it has; pcmu when absent. */
   readonly codec?: "pcmu" | "pcma";
-  /** How its media is encrypted, by baresip's module: srtp-mand (SDES) or dtls_srtp, which then also speaks ICE. */
-  readonly mediaenc?: "srtp-mand" | "dtls_srtp";
 }
 
 interface Event {
@@ -150,15 +152,12 @@ export class Baresip {
 
   /** The SIP messages it got whose start line fits. */
   received(startLine: RegExp): readonly string[] {
-    return this.#traced(startLine, (way) => way.includes(`-> ${this.options.address}:`));
+    return this.#traced(startLine, (_from, to) => this.#isOwn(to));
   }
 
   /** The same of those it sent. */
   sent(startLine: RegExp): readonly string[] {
-    return this.#traced(
-      startLine,
-      (way) => way.includes(` ${this.options.address}:`) && !way.includes(`-> ${this.options.address}:`),
-    );
+    return this.#traced(startLine, (from, to) => this.#isOwn(from) && !this.#isOwn(to));
   }
 
   async stop(): Promise<void> {
@@ -168,12 +167,19 @@ export class Baresip {
   }
 
   /** The messages of its `-s` trace: `UDP from -> to`, the message, between two colour changes. */
-  #traced(startLine: RegExp, direction: (way: string) => boolean): string[] {
+  #traced(startLine: RegExp, direction: (from: string, to: string) => boolean): string[] {
     const parts = this.output.replaceAll("\r", "").split(TRACE_BEGINS).slice(1);
     return parts.flatMap((part) => {
       const [way = "", ...lines] = part.split(TRACE_ENDS, 1)[0]!.split("\n");
-      return direction(way) && startLine.test(lines[0] ?? "") ? [lines.join("\n")] : [];
+      const [, from = "", to = ""] = /^\S+ (\S+) -> (\S+)/.exec(way) ?? [];
+      return direction(from, to) && startLine.test(lines[0] ?? "") ? [lines.join("\n")] : [];
     });
+  }
+
+  /** Its TLS connections do not keep to its address, and leave from the first of loopback. */
+  #isOwn(place: string): boolean {
+    const { address, transport } = this.options;
+    return place.startsWith(`${address}:`) || (transport === "tls" && place.startsWith("127.0.0.1:"));
   }
 
   #wavs(): string[] {
@@ -214,7 +220,8 @@ function configOf(options: BaresipOptions, dir: string, sip: number, control: nu
     `ctrl_tcp_listen ${address}:${control}`,
     `audio_source aufile,${join(dir, "tone.wav")}`,
     `snd_path ${dir}`,
-    ...["g711", "aufile", "sndfile", ...MEDIAENC_MODULES[options.mediaenc ?? "none"]].map(
+    ...(options.ca === undefined ? [] : [`sip_cafile ${options.ca}`]),
+    ...["g711", "aufile", "sndfile", ...MEDIA_MODULES[options.media ?? "none"]].map(
       (name) => `module ${name}.so`,
     ),
     ...["account", "menu", "ctrl_tcp"].map((name) => `module_app ${name}.so`),
@@ -231,24 +238,15 @@ function readdirSafe(dir: string): string[] {
 }
 
 function accountOf(options: BaresipOptions): string {
-  const {
-    name,
-    password,
-    registrar,
-    transport,
-    answers = true,
-    outbound,
-    mediaenc,
-    codec = "pcmu",
-  } = options;
+  const { name, password, registrar, transport, answers = true, outbound, media, codec = "pcmu" } = options;
   const params = [
     `<sip:${name}@${registrar};transport=${transport}>`,
     `auth_user=${name}`,
     `auth_pass=${password}`,
     `answermode=${answers ? "auto" : "manual"}`,
     ...(outbound === undefined ? [] : [`outbound="sip:${outbound};transport=${transport}"`]),
-    ...(mediaenc === undefined ? [] : [`mediaenc=${mediaenc}`]),
-    ...(mediaenc === "dtls_srtp" ? ["medianat=ice", "rtcp_mux=yes"] : []),
+    ...(media === undefined ? [] : [`mediaenc=${media}`]),
+    ...(media === "dtls_srtp" ? ["medianat=ice", "rtcp_mux=yes"] : []),
     "regint=600",
     `audio_codecs=${codec}`,
   ];

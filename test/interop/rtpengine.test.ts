@@ -105,7 +105,7 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
 
     test("ARC-18 SRTP with keys in the description towards one, plain RTP towards the other", async () => {
       phones.forget();
-      const sam = await phones.add("sam", { mediaenc: "srtp-mand" });
+      const sam = await phones.add("sam", { media: "srtp-mand" });
       sam.dial(`sip:max@${edge.hostPort}`);
       await hearsTones(sam, max);
       expect(max.received(/^INVITE/)[0]).toMatch(/\nm=audio \d+ RTP\/AVP /);
@@ -115,7 +115,7 @@ describe.skipIf(missing("media through rtpengine", "baresip", "sox", "rtpengine"
 
     test("NAT-23 DTLS-SRTP with ICE towards one, plain RTP towards the other, whoever calls", async () => {
       phones.forget();
-      const web = await phones.add("web", { mediaenc: "dtls_srtp" });
+      const web = await phones.add("web", { media: "dtls_srtp" });
       web.dial(`sip:max@${edge.hostPort}`);
       await hearsTones(web, max);
       const plain = max.received(/^INVITE/)[0]!;

@@ -187,6 +187,20 @@ describe("NAT-12 media between two phones", () => {
       ["198.51.100.9:5000", 3],
     ]);
   });
+
+  test("NAT-20: before anybody answers or speaks, the first callee that said where it listens hears the caller", async () => {
+    const at = await site();
+    const session = at.relay.open("c1")!;
+    const caller = session.side(0, CALLER, OURS)!;
+    const [silent, callee] = ["z9hG4bKsilent", CALLEE].map((key) => session.side(0, key, OURS)!);
+    session.setRemote(0, CALLER, remote(A));
+    arrive(at, caller.rtp_port, rtp(1), A);
+    expect(at.sent).toEqual([]);
+    session.setRemote(0, CALLEE, remote(B));
+    arrive(at, caller.rtp_port, rtp(2), A);
+    expect(at.sent.map(({ from, to }) => [from, to])).toEqual([[callee!.rtp_port, "198.51.100.8:5000"]]);
+    expect(silent!.rtp_port).not.toBe(callee!.rtp_port);
+  });
 });
 
 describe("what came of a second look", () => {

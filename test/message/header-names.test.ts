@@ -44,6 +44,7 @@ const NAMES: readonly [HeaderId, string, string?][] = [
   [H.PPreferredIdentity, "P-Preferred-Identity"],
   [H.RemotePartyId, "Remote-Party-ID"],
   [H.SessionExpires, "Session-Expires", "x"],
+  [H.MinSe, "Min-SE"],
 ];
 
 /** Compact forms of fields that travel as any other: Refer-To, Referred-By, Content-Encoding and so on. */

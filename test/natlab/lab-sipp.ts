@@ -19,8 +19,16 @@ const PATIENCE_S = 50;
 /** Longer than any story. */
 const LIFE_S = 600;
 
-export const CALLED = { hangsUp: "callee-hangs-up", isHungUp: "callee-is-hung-up" } as const;
-export const CALLING = { hangsUp: "caller-hangs-up", isHungUp: "caller-is-hung-up" } as const;
+export const CALLED = {
+  hangsUp: "callee-hangs-up",
+  isHungUp: "callee-is-hung-up",
+  speaksEarly: "callee-speaks-early",
+} as const;
+export const CALLING = {
+  hangsUp: "caller-hangs-up",
+  isHungUp: "caller-is-hung-up",
+  offersNothing: "caller-late-offer",
+} as const;
 
 export interface LabSippOptions {
   readonly name: string;
@@ -64,7 +72,7 @@ export class LabSipp {
     await this.succeeds(this.#start("register-remove-all", through, this.options.domain, {}));
   }
 
-  /** Takes one call; it listens when this resolves. `pause_ms`: how long it talks before it hangs up. */
+  /** Takes one call; it listens when this resolves. `pause_ms`: how long each pause of it is. */
   async takes(story: (typeof CALLED)[keyof typeof CALLED], pause_ms = PAUSE_MS): Promise<Program> {
     const program = this.#start(story, null, "", {}, pause_ms);
     await eventually(`${story} to listen`, () =>
@@ -75,10 +83,15 @@ export class LabSipp {
     return program;
   }
 
-  /** Calls this user through a `host:port`, where it must prove itself. */
-  calls(story: (typeof CALLING)[keyof typeof CALLING], user: string, through: string): Program {
+  /** Calls this user through a `host:port`, where it must prove itself. It says what it hears. */
+  calls(
+    story: (typeof CALLING)[keyof typeof CALLING],
+    user: string,
+    through: string,
+    pause_ms = PAUSE_MS,
+  ): Program {
     const peer = `${user}@${this.options.domain}`;
-    return this.#start(story, through, peer, { peer, home: this.options.domain });
+    return this.#start(story, through, peer, { peer, home: this.options.domain }, pause_ms);
   }
 
   /** Calls with a Route of its own making, and expects 403. */
@@ -115,6 +128,7 @@ export class LabSipp {
       "-m",
       "1",
       "-nostdin",
+      "-rtp_echo",
       "-mi",
       address,
     ];
@@ -125,11 +139,14 @@ export class LabSipp {
     return this.#space.start(argv);
   }
 
-  /** It names its domain, its address in SDP without brackets, and rport, or it may not get answers (RFC 3581). */
+  /** Its media port is its own; it names its domain, its address in SDP without brackets, and rport, or it may not get answers (RFC 3581). */
   #edited(text: string): string {
     const { viaHost } = this.options;
     const edited = text
       .replaceAll("[remote_ip]:[remote_port]", "[domain]")
+      .replaceAll('regexp="m=audio 40002"', 'regexp="m=audio [0-9]+"')
+      .replaceAll("m=audio 40002", "m=audio [media_port]")
+      .replaceAll("m=audio 40004", "m=audio [media_port]")
       .replaceAll("IN IP[local_ip_type] [local_ip]", "IN IP[media_ip_type] [media_ip]");
     if (viaHost !== undefined) return edited.replaceAll("[transport] [local_ip]", `[transport] ${viaHost}`);
     return edited.replaceAll("[local_port];branch", "[local_port];rport;branch");

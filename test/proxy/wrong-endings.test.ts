@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { ForwardRules } from "../../src/location/forwards.ts";
 import { NO_FORWARDS } from "../../src/location/forwards.ts";
 import { H } from "../../src/message/header-names.ts";
-import { lab, lines, Phone } from "./kit.ts";
+import { entries, lab, lines, Phone } from "./kit.ts";
 
 const HOSTS = { alice: 7, bob: 8, carol: 9, dave: 10, voicemail: 11 } as const;
 type Name = keyof typeof HOSTS;
@@ -286,6 +286,9 @@ describe("RFC 5630 §5.3 a sips: call is never taken down", () => {
     expect(safe.last().status).toBe(200);
     alice.request("INVITE", "sips:bob@example.test");
     expect(safe.count("INVITE")).toBe(1);
+    // RFC 3261 §16.6 step 4: its dialog stays with sips.
+    const routes = entries(safe.incoming("INVITE"), H.RecordRoute);
+    expect(routes.map((route) => /^<(sips?):.*;lr>$/.exec(route)?.[1])).toEqual(["sips", "sips"]);
     expect(another(world, 61).count("INVITE")).toBe(0);
   });
 });

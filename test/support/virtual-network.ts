@@ -240,14 +240,14 @@ export class VirtualTransports implements Transports {
     const local = this.#endpoints.find(same) ?? this.#endpoints.find(fits);
     if (local === undefined) return null;
     if (transport === "udp") return new VirtualFlow(this, local, address, port);
-    const live = this.connections.find((c) => c.open && c.remoteAddress === address && c.remotePort === port);
+    const live = this.connectionTo(transport, address, port) as VirtualFlow | null;
     return live ?? this.#connect(local, address, port);
   }
 
-  connectionTo(address: string, port: number): Flow | null {
-    return (
-      this.connections.find((c) => c.open && c.remoteAddress === address && c.remotePort === port) ?? null
-    );
+  connectionTo(transport: TransportName, address: string, port: number): Flow | null {
+    const isIt = (c: VirtualFlow): boolean =>
+      c.open && c.transport === transport && c.remoteAddress === address && c.remotePort === port;
+    return this.connections.find(isIt) ?? null;
   }
 
   flowById(id: string): Flow | null {

@@ -13,7 +13,7 @@ const SRC = join(ROOT, "src");
 const ROWS: readonly (readonly string[])[] = [
   ["base"],
   ["message", "config"],
-  ["transport", "transaction", "dns", "location", "nat", "media", "auth", "guard"],
+  ["transport", "transaction", "dns", "location", "nat", "media", "auth", "guard", "trace"],
   ["registrar", "proxy", "calls", "peers"],
   ["api"],
   ["app"],

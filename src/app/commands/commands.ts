@@ -9,6 +9,7 @@ import { forward } from "./forward.ts";
 import { route } from "./route.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
+import { trace } from "./trace.ts";
 import { user } from "./user.ts";
 
 /** What a command gets: its words and its options. Returns the exit code. */
@@ -21,6 +22,9 @@ export interface Invocation {
   readonly after: string | null;
   readonly from: string | null;
   readonly at: string | null;
+  /** `--pcap`: the file to write. */
+  readonly pcap: string | null;
+  readonly messages: boolean;
 }
 
 type Command = (invocation: Invocation) => number | Promise<number>;
@@ -48,6 +52,11 @@ const COMMANDS: Readonly<Record<string, { run: Command; words: string; does: str
     words: "[zone|dnsmasq]  [--config FILE]",
     does: "print the DNS records that lead others to your domains here",
   },
+  trace: {
+    run: trace,
+    words: "[CALL]  [--messages] [--pcap FILE] [--config FILE] [--url URL]",
+    does: "say what came and left for a call and why it went so; without CALL, list the last ones",
+  },
   status: { run: status, words: "[--config FILE] [--url URL]", does: "ask the running appliance how it is" },
   version: { run: version, words: "", does: "print the version" },
   help: { run: help, words: "", does: "print this" },
@@ -70,6 +79,8 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     after: values.after ?? null,
     from: values.from ?? null,
     at: values.at ?? null,
+    pcap: values.pcap ?? null,
+    messages: values.messages ?? false,
   });
 }
 
@@ -80,6 +91,8 @@ const OPTIONS = {
   after: { type: "string" },
   from: { type: "string" },
   at: { type: "string" },
+  pcap: { type: "string" },
+  messages: { type: "boolean" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;
