@@ -111,7 +111,7 @@ function csvField(value: string | number | null): string {
 function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
   const at = { at_ms: now, status: 0, reason: "", by: "us" } as const;
   const { from, to, call_id } = recordOf(call, at, scanner, null);
-  const { answered_at, answered_ms, expires_at, facts, media, state } = call;
+  const { answered_at, answered_ms, expires_at, facts, meter, state } = call;
   return {
     id: call.id,
     call_id: shownText(call_id),
@@ -127,7 +127,8 @@ function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
     answered_at: moment(answered_ms),
     state,
     duration_s: answered_at === null ? null : seconds(now - answered_at),
-    media: media === null ? null : shownMedia(media.session.latest),
+    media: meter === null ? null : shownMedia(meter.latest),
+    rtpengine: call.engine?.instance ?? null,
     session_expires_in_s: expires_at === null ? null : seconds(expires_at - now),
   };
 }

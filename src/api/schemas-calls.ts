@@ -58,6 +58,7 @@ export const Call = v.object({
   state: v.picklist(["trying", "ringing", "up", "ending"]),
   duration_s: v.nullable(count("Since it was answered")),
   media,
+  rtpengine: v.nullable(text("Which rtpengine relays its media; null: none")),
   session_expires_in_s: v.nullable(count("Until it is over without a refresh (RFC 4028)")),
 });
 

@@ -13,6 +13,7 @@ import { amount, count, text, time, yes } from "./kinds.ts";
 import { Ban, Bans, NewBan } from "./schemas-bans.ts";
 import { Call, CallRecord, CallRecords, Calls } from "./schemas-calls.ts";
 import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
+import { Engine } from "./schemas-engines.ts";
 import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
 import { QualityReport, QualityReports } from "./schemas-quality.ts";
@@ -86,6 +87,7 @@ const Status = v.object({
     transactions_client: count("Requests sent on"),
     connections: count("TCP, TLS and WebSocket connections"),
   }),
+  rtpengines: v.pipe(v.array(Engine), v.description("Who relays media, with media.engine = rtpengine")),
   store: StoreState,
   memory: v.object({
     rss_bytes: count("Resident set"),

@@ -15,6 +15,7 @@ import type { Binding } from "../location/binding.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
+import type { NgSnapshot } from "../media/ng-pool.ts";
 import type { VqReport } from "../media/vq-report.ts";
 import type { PeerSnapshot } from "../peers/snapshot.ts";
 import type { Trace, TraceState } from "../trace/trace.ts";
@@ -159,6 +160,8 @@ export interface ApiSources {
   certificates(): readonly CertificateSnapshot[];
   /** The newest first. */
   qualityReports(max: number): readonly QualityReportSnapshot[];
+  /** Who relays media in our place. */
+  engines(): readonly NgSnapshot[];
   /** At most `max` of the peers. */
   peers(max: number): readonly PeerSnapshot[];
   /** How many connections there are. */

@@ -41,6 +41,10 @@ export function statusView(sources: ApiSources): Answer<"Status"> {
       transactions_client: client,
       connections: sources.connectionCount(),
     },
+    rtpengines: sources.engines().map(({ since, ...engine }) => ({
+      ...engine,
+      since: rfc3339(clock.wall() - Math.max(0, clock.now() - since)),
+    })),
     store: storeState(sources),
     memory: { rss_bytes, heap_bytes },
     cpu: { user_s: cpu_user_s, system_s: cpu_system_s },

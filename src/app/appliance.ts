@@ -30,10 +30,12 @@ import { SqliteStore } from "../location/sqlite-store.ts";
 import { SqliteUserStore } from "../location/sqlite-users.ts";
 import type { BindingEventKind } from "../location/store.ts";
 import type { LocalRelay } from "../media/local-relay.ts";
+import type { NgPool } from "../media/ng-pool.ts";
 import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
+import { engineRules, makeEngine } from "./engine.ts";
 import { makeMedia } from "./media.ts";
 import { NftMirror } from "./nft-mirror.ts";
 import { RecordOutlets } from "./record-outlets.ts";
@@ -72,6 +74,8 @@ export class Appliance {
   reload: ReloadSnapshot | null = null;
   readonly #keptFlows: SqliteKeptFlows;
   readonly #media: LocalRelay;
+  /** Who relays media in its place; null: nobody. */
+  readonly engine: NgPool | null;
   readonly #outlets: RecordOutlets;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
@@ -107,6 +111,7 @@ export class Appliance {
     this.#media = makeMedia({ clock, dice, log, metrics }, config.media, (call, silent_ms) =>
       this.core.calls.silent(call, silent_ms),
     );
+    this.engine = makeEngine({ clock, dice, log, metrics }, config);
     this.core = new Core({
       clock,
       dice,
@@ -126,6 +131,7 @@ export class Appliance {
       },
       tokenKey: secretKey(dataDir, "dialog", dice),
       media: this.#media,
+      engine: this.engine,
       config,
     });
   }
@@ -146,6 +152,7 @@ export class Appliance {
     }
     const { nft_set } = config.guard;
     if (nft_set !== null) appliance.core.guard.bans.mirror = new NftMirror(nft_set, log, appliance.metrics);
+    await appliance.engine?.start();
     appliance.core.start();
     appliance.#warnOfOldRealms();
     return appliance;
@@ -175,6 +182,7 @@ export class Appliance {
     this.records.rules = next.records;
     this.#outlets.configure(outletRules(next));
     this.#media.silence_ms = next.media.silence_s * 1000;
+    if (next.media.engine === "rtpengine") await this.engine?.configure(engineRules(next));
     this.core.configure(next);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
     const late = this.#restartNeeded();
@@ -264,6 +272,7 @@ export class Appliance {
     await this.#api?.stop();
     this.core.close();
     this.#media.close();
+    this.engine?.close();
     this.core.locator.close();
     this.resolver.close();
     this.transports.close();

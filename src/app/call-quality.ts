@@ -31,7 +31,7 @@ export class CallQuality {
 
   /** A call that runs. */
   look(call: Call): void {
-    const report = this.mos_alarm > 0 ? (call.media?.session.latest ?? null) : null;
+    const report = this.mos_alarm > 0 ? (call.meter?.latest ?? null) : null;
     if (report !== null) this.#warn(call, report);
   }
 

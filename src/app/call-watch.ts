@@ -163,8 +163,8 @@ export class CallWatch implements CallObserver {
   /** Its media is closed at once; its record waits for what was measured of it. */
   async #over(call: Call, end: CallEnd): Promise<void> {
     this.#parts.onOver(call, end);
-    const { media } = call;
-    const report = media === null ? null : await media.session.close();
+    const { meter } = call;
+    const report = meter === null ? null : await meter.close();
     if (report !== null) this.#quality.ended(call, report);
     if (this.#isRecorded) this.#parts.record(recordOf(call, end, this.#scanner, report));
   }

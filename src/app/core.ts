@@ -23,6 +23,7 @@ import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
 import type { MediaRelay } from "../media/media-session.ts";
+import type { NgPool } from "../media/ng-pool.ts";
 import { Edits } from "../message/edits.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -47,9 +48,10 @@ import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { makeForwarding } from "./forwarding.ts";
 import { GuardedReceiver, guardRules, knowBindings, makeGuard } from "./guarding.ts";
 import { Intake } from "./intake.ts";
+import type { AnyRelay } from "./make-relay.ts";
+import { makeRelay } from "./make-relay.ts";
 import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
-import { Relay } from "./relay.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { isCallForHelp, passThrough } from "./request-chain.ts";
 import { locatorRules, proxyRules, realmOf, registrarLimits, sessionRules } from "./room-rules.ts";
@@ -78,6 +80,8 @@ export interface CoreParts {
   readonly tokenKey: Uint8Array;
   /** Relays the media of calls; null: nobody does. */
   readonly media: MediaRelay | null;
+  /** Relays it in place of `media`; null: no rtpengine does. */
+  readonly engine: NgPool | null;
   readonly config: Config;
 }
 
@@ -93,7 +97,7 @@ export class Core implements TransactionUser {
   readonly keepalive: Keepalive;
   readonly keeper: AppFlowKeeper;
   readonly calls: CallWatch;
-  readonly relay: Relay;
+  readonly relay: AnyRelay;
   readonly qualityReports: QualityReports;
   readonly traces: Traces;
   readonly guard: Guard;
@@ -174,17 +178,15 @@ export class Core implements TransactionUser {
       },
       config,
     );
-    this.relay = new Relay({ metrics, table: this.calls.table, media: parts.media }, config);
+    const { relay, gate, observers } = makeRelay(parts, this.calls);
+    this.relay = relay;
     this.#sessionTimers = new SessionTimers(this.calls.table, sessionRules(config));
     const { proxy, stateless } = makeForwarding({
       ...{ dice, metrics, transports, layer: this.layer, domains, store, edits, tokens, answers },
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
-      directory: this.#directory,
-      keeper: this.keeper,
-      observers: [notes, new KeptFlows(this.keeper), this.calls, this.relay],
-      tap: traces,
-      relay: this.relay,
-      sessionTimers: this.#sessionTimers,
+      ...{ directory: this.#directory, keeper: this.keeper },
+      observers: [notes, new KeptFlows(this.keeper), this.calls, ...observers],
+      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers },
       isTrusted: (address) => this.#rooms.trusted.has(address),
       rules: proxyRules(config),
     });

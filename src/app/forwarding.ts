@@ -17,6 +17,7 @@ import type { CallObserver } from "../proxy/call-observer.ts";
 import type { Directory, Trunks } from "../proxy/directory.ts";
 import type { FlowKeeper } from "../proxy/flow-keeper.ts";
 import type { RequestEditor } from "../proxy/forward.ts";
+import type { MediaGate } from "../proxy/media-gate.ts";
 import type { ResponseEditor } from "../proxy/own-routes.ts";
 import { OwnRoutes } from "../proxy/own-routes.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
@@ -52,6 +53,8 @@ export interface ForwardingParts {
   readonly isTrusted: (address: string) => boolean;
   /** Edits the session descriptions of calls whose media is relayed. */
   readonly relay: RequestEditor & MediaEditor;
+  /** Asked before they leave, where that takes time; null: it takes none. */
+  readonly gate: MediaGate | null;
   readonly sessionTimers: SessionTimers;
   readonly rules: ProxyRules;
 }

@@ -42,7 +42,7 @@ export function makeMedia(
   };
   const relay = new LocalRelay({ clock, metrics, stock, observer });
   relay.silence_ms = rules.silence_s * 1000;
-  if (rules.relay !== "never") tellLimits(log, rules);
+  if (rules.relay !== "never" && rules.engine === "built-in") tellLimits(log, rules);
   return relay;
 }
 

@@ -7,23 +7,21 @@ import { sentByFor } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import type { Call } from "../calls/call.ts";
 import type { CallTable } from "../calls/call-table.ts";
-import type { RelayMode } from "../config/keys-media.ts";
 import type { Config } from "../config/schema.ts";
 import type { MediaLeg, Passed } from "../media/call-media.ts";
 import { CALLER, CallMedia, editCodecs } from "../media/call-media.ts";
 import type { MediaRelay } from "../media/media-session.ts";
-import { sdpPart } from "../message/body-parts.ts";
 import type { Edits } from "../message/edits.ts";
 import { ParseError } from "../message/parse-error.ts";
-import { readSdp } from "../message/sdp.ts";
 import type { CodecRule } from "../message/sdp-codec-rule.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import { isPrivate } from "../nat/private-address.ts";
 import type { Branch } from "../proxy/branch.ts";
 import type { CallObserver } from "../proxy/call-observer.ts";
 import type { Copy, Forwarding, RequestEditor } from "../proxy/forward.ts";
 import type { Admitted } from "../proxy/sender.ts";
+import { codecRuleOf } from "./codec-rule.ts";
 import type { MediaEditor } from "./forwarding.ts";
+import { RelayChoice } from "./relay-choice.ts";
 
 export interface RelayParts {
   readonly metrics: Metrics;
@@ -37,12 +35,10 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
   readonly #table: CallTable;
   readonly #passed: (passed: Passed) => Counter;
   readonly #refused: Counter;
-  #mode: RelayMode = "auto";
+  readonly #choice = new RelayChoice();
   #advertise: string | null = null;
   #isAnywhere = false;
   #codecs: CodecRule | null = null;
-  #users: ReadonlyMap<string, RelayMode> = new Map();
-  #peers: ReadonlyMap<string, RelayMode> = new Map();
 
   constructor({ metrics, table, media }: RelayParts, config: Config) {
     this.#media = media;
@@ -58,22 +54,17 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
     this.configure(config);
   }
 
-  configure({ media, user, peer }: Config): void {
-    this.#mode = media.relay;
+  configure(config: Config): void {
+    const { media } = config;
+    this.#choice.configure(config);
     this.#advertise = media.advertise;
-    const remove = media.codecs_remove.map((name) => name.toLowerCase());
-    const prefer = media.codecs_prefer.map((name) => name.toLowerCase());
-    this.#codecs = remove.length + prefer.length === 0 ? null : { remove, prefer };
+    this.#codecs = codecRuleOf(media);
     this.#isAnywhere = media.accept_from === "anywhere";
-    this.#users = new Map(user.flatMap(({ name, relay }) => (relay === undefined ? [] : [[name, relay]])));
-    this.#peers = new Map(peer.flatMap(({ name, relay }) => (relay === undefined ? [] : [[name, relay]])));
   }
 
   /** Our addresses are these now. */
   follow(endpoints: readonly LocalEndpoint[]): void {
-    const modes = [this.#mode, ...this.#users.values(), ...this.#peers.values()];
-    const isUsed = modes.some((mode) => mode !== "never");
-    this.#media?.hold(isUsed ? [...new Set(endpoints.map(({ address }) => address))] : []);
+    this.#media?.hold(this.#choice.isUsed ? [...new Set(endpoints.map(({ address }) => address))] : []);
   }
 
   editRequest(edits: Edits, forwarding: Forwarding, copy: Copy): number | null {
@@ -124,7 +115,7 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
   #begin(edits: Edits, forwarding: Forwarding, copy: Copy, call: Call): number | null {
     const { request, source } = forwarding;
     if (call.media === null) {
-      if (!this.#isRelayed(forwarding, copy)) return this.#plain(edits, request);
+      if (!this.#choice.isRelayed(forwarding, copy)) return this.#plain(edits, request);
       const session = this.#media?.open(call.id) ?? null;
       if (session === null) {
         this.#refused.inc();
@@ -132,7 +123,7 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
       }
       call.media = new CallMedia(session);
       call.media.join(this.#leg(CALLER, source, forwarding.callerIsBound));
-    } else if (!this.#isRelayed(forwarding, copy)) return this.#plain(edits, request);
+    } else if (!this.#choice.isRelayed(forwarding, copy)) return this.#plain(edits, request);
     const { media } = call;
     media.codecs = this.#codecs;
     if (!media.join(this.#leg(copy.branch, copy.flow, copy.calleeIsBound)))
@@ -194,37 +185,6 @@ export class Relay implements RequestEditor, MediaEditor, CallObserver {
     const host = hostOf(sentByFor(local, remoteAddress));
     return ipFamily(host) === ipFamily(local.address) ? host : local.address;
   }
-
-  #isRelayed(forwarding: Forwarding, copy: Copy): boolean {
-    const modes = [
-      this.#users.get(forwarding.callerUser ?? ""),
-      this.#users.get(copy.aor?.split("@", 1)[0] ?? ""),
-      this.#peers.get(copy.peer ?? ""),
-    ];
-    if (modes.includes("always")) return true;
-    if (modes.includes("never")) return false;
-    const mode = modes.includes("auto") ? "auto" : this.#mode;
-    return mode === "always" || (mode === "auto" && needsRelay(forwarding, copy));
-  }
-}
-
-/** Whether the two sides may not reach each other by themselves. */
-function needsRelay({ request, source, callerIsBound }: Forwarding, { calleeIsBound, flow }: Copy): boolean {
-  if (callerIsBound || calleeIsBound || source.local.address !== flow.local.address) return true;
-  if (isOutside(source) !== isOutside(flow)) return true;
-  // A private address in its description means nothing to one who is elsewhere.
-  return !isPrivate(flow.remoteAddress) && offersPrivate(request);
-}
-
-function isOutside({ local, remoteAddress }: Flow): boolean {
-  return local.inside !== undefined && !local.inside.networks.has(remoteAddress);
-}
-
-function offersPrivate(request: SipMessage): boolean {
-  const part = sdpPart(request);
-  const sdp = part === null ? null : readSdp(request.bytes, part.from, part.to);
-  if (sdp === null || sdp instanceof ParseError) return false;
-  return sdp.media.some(({ connection }) => connection !== null && isPrivate(connection.address));
 }
 
 /** `host:port` without its port and brackets. */

@@ -66,6 +66,7 @@ export function apiSources(appliance: Appliance): ApiSources {
       endpoints: (max) => core.keepalive.snapshot(max),
       reach: (binding) => core.keeper.reach(binding, transports),
     },
+    engines: () => appliance.engine?.snapshot() ?? [],
     peers: (max) => core.trunks.book.snapshot(max),
     connectionCount: () => transports.snapshot(0).connections_total,
     connections: (max) => transports.snapshot(max).connections,

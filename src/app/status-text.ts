@@ -31,9 +31,11 @@ function headline({ version, commit, ready, uptime_s, started_at }: Answer<"Stat
 
 /** What needs somebody's attention. */
 function warnings(status: Answer<"Status">): string[] {
-  const { certificates, reasons, reload, started_at, store, uptime_s } = status;
+  const { certificates, reasons, reload, rtpengines, started_at, store, uptime_s } = status;
   const lines = reasons.flatMap((reason) => warning(`not ready: ${reason}`));
   if (!store.ok) lines.push(...warning(`the store has been failing since ${moment(store.since)}`));
+  for (const { instance, up, since } of rtpengines)
+    if (!up) lines.push(...warning(`rtpengine ${instance} has not answered since ${moment(since)}`));
   if (reload !== null && !reload.ok) {
     lines.push(
       ...warning(`the config read at ${moment(reload.last_at)} has mistakes; the one before is in force:`),
@@ -72,6 +74,12 @@ function facts(status: Answer<"Status">): string[] {
     ...labelled("Store", [
       store.ok ? `${store.kind}, in order since ${moment(store.since)}` : `${store.kind}, failing`,
     ]),
+    ...labelled(
+      "rtpengine",
+      status.rtpengines.map(
+        ({ instance, up, calls }) => `${instance} ${up ? plural(calls, "call") : "down"}`,
+      ),
+    ),
     ...labelled("Memory", [`${megabytes(memory.rss_bytes)}, of it heap ${megabytes(memory.heap_bytes)}`]),
     ...labelled("CPU", [`${used_s.toFixed(1)} s since the start${share(used_s, status.uptime_s)}`]),
     ...reloaded(status.reload),

@@ -4,6 +4,8 @@
  */
 import type { Flow } from "../base/flow.ts";
 import type { CallMedia } from "../media/call-media.ts";
+import type { MediaMeter } from "../media/media-session.ts";
+import type { NgCall } from "../media/ng-call.ts";
 
 /** What a call can be: being set up, ringing, running, or being ended by us. */
 export type CallState = "trying" | "ringing" | "up" | "ending";
@@ -56,14 +58,21 @@ export class Call {
   expires_at: number | null = null;
   /** The session interval asked for last, by a side that keeps session timers; null: none was. */
   session_asked_s: number | null = null;
-  /** Its media, when that is relayed. */
+  /** Its media, when that is relayed here. */
   media: CallMedia | null = null;
+  /** The same, when an rtpengine relays it. */
+  engine: NgCall | null = null;
   /** When we sent its BYEs; null: we did not. */
   ending_at: number | null = null;
 
   constructor(id: string, facts: CallFacts) {
     this.id = id;
     this.facts = facts;
+  }
+
+  /** What measures its media; null: that does not pass. */
+  get meter(): MediaMeter | null {
+    return this.media?.session ?? this.engine;
   }
 
   /** The Unix milliseconds of a moment of this call: as if the wall clock had not jumped since it began. */

@@ -5,7 +5,7 @@
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
 import { isHost, isSipUri } from "./hosts.ts";
-import { relayKey } from "./keys-media.ts";
+import { mediaProfileKey, relayKey } from "./keys-media.ts";
 import { integer, listOf, oneOf, section, sections, text, truth } from "./kinds.ts";
 
 /** RFC 3261 §25.1 user, without escapes: a name has one spelling. */
@@ -53,6 +53,7 @@ const failureRoutes = {
 export const userCallKeys = {
   fork: fork(),
   relay: relayKey,
+  media_profile: mediaProfileKey,
   redirect: v.optional(
     truth({
       does: "Callers are answered 302 with the phones' contacts instead of being connected by us.",

@@ -22,6 +22,18 @@ export const relayKey = v.exactOptional(
   }),
 );
 
+/** The key of `[[user]]` and `[[peer]]`. */
+export const mediaProfileKey = v.exactOptional(
+  oneOf(["rtp", "srtp", "webrtc"], {
+    does:
+      "How it takes its media, where rtpengine relays it: plain RTP, SRTP with keys in its description (SDES), or as " +
+      "browsers do (DTLS-SRTP with ICE).",
+    without:
+      "webrtc for who comes by ws or wss; others get it as the other side sends it, or rtp where that one has a profile",
+    example: "srtp",
+  }),
+);
+
 export const media = section(
   { does: "Voice and video: whether they pass through this appliance, and by which ports." },
   {
@@ -33,6 +45,45 @@ export const media = section(
         without: "never: two phones behind two NATs hear nothing",
       }),
       "auto",
+    ),
+    engine: v.optional(
+      oneOf(["built-in", "rtpengine"], {
+        does: "Who relays: this appliance itself, or the rtpengines named under [[rtpengine]].",
+        without:
+          "rtpengine: a second program to run; built-in: no transcoding, no SRTP towards those who lack it",
+        restart: true,
+      }),
+      "built-in",
+    ),
+    rtpengine_timeout_ms: v.optional(
+      integer(200, 10_000, "ms", {
+        does: "How long an rtpengine may take to answer; then the next one is asked. It is asked three times within it.",
+        without: "too long, and callers wait when one has died; too short, and a busy one counts as dead",
+      }),
+      1000,
+    ),
+    rtpengine_ping_s: v.optional(
+      integer(1, 3600, "seconds", {
+        does: "How often each rtpengine is asked whether it is there.",
+        without: "the first calls after one has died wait for rtpengine_timeout_ms",
+      }),
+      5,
+    ),
+    rtpengine_transcode: v.optional(
+      listOf((name) => CODEC.test(name), 'codec names as rtpengine knows them, like "opus" or "PCMA"', {
+        does: "Codecs that rtpengine offers beside the caller's own, and transcodes when one of them is chosen.",
+        without: "two phones without a codec in common get no call (488)",
+        example: ["PCMA", "opus"],
+      }),
+      [],
+    ),
+    rtpengine_networks: v.optional(
+      listOf((name) => /^[A-Za-z0-9_.-]{1,64}$/.test(name), "two interface names, the inner one first", {
+        does: "The names of rtpengine's interfaces towards inside and outside (its `interface` option), where it has two.",
+        without: "rtpengine tells everybody the address of its first interface",
+        example: ["internal", "external"],
+      }),
+      [],
     ),
     port_min: v.optional(
       integer(1024, 65_534, "UDP port", {

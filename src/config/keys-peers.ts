@@ -4,7 +4,7 @@
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
 import { isHost, isSipUri } from "./hosts.ts";
-import { relayKey } from "./keys-media.ts";
+import { mediaProfileKey, relayKey } from "./keys-media.ts";
 import { integer, listOf, oneOf, sections, text, truth } from "./kinds.ts";
 import { PEER_NAME, readPeerAddress } from "./route-forms.ts";
 
@@ -189,6 +189,7 @@ export const peer = sections(
       null,
     ),
     relay: relayKey,
+    media_profile: mediaProfileKey,
     ...limitKeys,
     ...probeKeys,
     ...asideKeys,

@@ -7,6 +7,7 @@ import type { KeyPath } from "./key-path.ts";
 import type { Mistake } from "./mistakes.ts";
 import { HIDDEN, NOTHING } from "./mistakes.ts";
 import { PEER_RULES } from "./rules-peers.ts";
+import { RTPENGINE_RULES } from "./rules-rtpengine.ts";
 import type { Config } from "./schema.ts";
 
 /** A configuration in which each mistaken value is undefined; its key stays. */
@@ -37,6 +38,7 @@ const RULES: readonly Rule[] = [
   everyUserHasAnAlgorithm,
   httpGuarded,
   mediaPortsForOneCall,
+  ...RTPENGINE_RULES,
   ...PEER_RULES,
 ];
 

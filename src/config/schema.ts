@@ -13,6 +13,7 @@ import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
 import { peer } from "./keys-peers.ts";
 import { records } from "./keys-records.ts";
 import { route } from "./keys-routes.ts";
+import { rtpengine } from "./keys-rtpengine.ts";
 import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";
 import { certificate, tls } from "./keys-tls.ts";
@@ -89,6 +90,7 @@ export const ConfigSchema = v.strictObject({
   keepalive: v.optional(keepalive, {}),
   device: v.optional(device, []),
   media: v.optional(media, {}),
+  rtpengine: v.optional(rtpengine, []),
   calls: v.optional(calls, {}),
   records: v.optional(records, {}),
   trace: v.optional(trace, {}),

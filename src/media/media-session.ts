@@ -39,8 +39,16 @@ export interface RemoteMedia {
   readonly is_anywhere: boolean;
 }
 
+/** What is measured of one call. */
+export interface MediaMeter {
+  /** The last measurement, at most some seconds old; null: none yet. */
+  readonly latest: MediaReport | null;
+  /** Ends the relaying; the last measurement. */
+  close(): Promise<MediaReport | null>;
+}
+
 /** The relay of one call. */
-export interface MediaSession {
+export interface MediaSession extends MediaMeter {
   /** The ports of a side of a stream, the same at each call; opens them the first time. Null: none are free. */
   side(stream: number, key: string, local_address: string): MediaPorts | null;
   /** What that side says of itself; each call lets it move to another address. */
@@ -49,10 +57,6 @@ export interface MediaSession {
   choose(key: string): void;
   /** Closes the ports of a callee that does not take part any more. */
   drop(key: string): void;
-  /** The last measurement, at most some seconds old; null: none yet. */
-  readonly latest: MediaReport | null;
-  /** Closes everything; the last measurement. */
-  close(): Promise<MediaReport | null>;
 }
 
 /** Makes sessions. */

@@ -8,6 +8,7 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
 import type { Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
+import type { MediaGate } from "./media-gate.ts";
 import type { Final } from "./responses.ts";
 import type { Target } from "./targets.ts";
 
@@ -33,6 +34,8 @@ export interface ContextLife extends BranchUser {
 export interface ContextHost<F extends Forwarding> {
   /** `buildResponseCopy` for the sender of this request. */
   copyBack(response: SipMessage, to: ServerTransaction, status?: number, extra?: string): Buffer | null;
+  /** Asked before an answer goes back; null: nobody is. */
+  readonly gate: MediaGate | null;
   readonly answerRules: AnswerRules;
   /** `wheel.now()`. */
   now(): number;

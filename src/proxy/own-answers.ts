@@ -23,8 +23,9 @@ export const TOO_MANY: Refusal = {
   section: "RFC 5393 §5.3.3",
 };
 
+/** A 503 of somebody else says nothing about us; one that came of no target (`other`) does: we lack what the call needs. */
 export function refusalOf(final: Final): Refusal {
-  const status = final.status === 503 ? 500 : final.status;
+  const status = final.status === 503 && final.outcome !== "other" ? 500 : final.status;
   return { status, reason: final.reason, section: "RFC 3261 §16.7 step 6" };
 }
 

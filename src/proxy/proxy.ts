@@ -22,10 +22,11 @@ import { Branch } from "./branch.ts";
 import type { CallObserver } from "./call-observer.ts";
 import type { AnswerRules, ContextHost, ContextLife } from "./context-host.ts";
 import type { Directory, SearchRules, TrunkHop, Trunks } from "./directory.ts";
-import type { Forwarding } from "./forward.ts";
+import type { Copy, Forwarding } from "./forward.ts";
 import type { Ringing } from "./late-forks.ts";
 import { LateForks } from "./late-forks.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
+import type { MediaGate } from "./media-gate.ts";
 import { streamInstead } from "./next-flow.ts";
 import type { ResponseEditor } from "./own-routes.ts";
 import { ResponseContext } from "./response-context.ts";
@@ -47,6 +48,8 @@ export interface ProxyOptions {
   readonly store: LocationStore;
   readonly edits: Edits;
   readonly editor: ResponseEditor;
+  /** Asked before a copy leaves whose media is relayed elsewhere; null: nobody is. */
+  readonly gate: MediaGate | null;
   readonly directory: Directory;
   readonly trunks: Trunks;
   /** Told in this order. */
@@ -134,6 +137,10 @@ export class StatefulProxy implements ContextHost<Admitted> {
   copyBack(response: SipMessage, to: ServerTransaction, status?: number, extra?: string): Buffer | null {
     const { edits, editor } = this.#options;
     return buildResponseCopy(edits, response, editor, to.source, status, extra);
+  }
+
+  get gate(): MediaGate | null {
+    return this.#options.gate;
   }
 
   get answerRules(): AnswerRules {
@@ -247,18 +254,32 @@ export class StatefulProxy implements ContextHost<Admitted> {
   }
 
   #send(branch: Branch, admitted: Admitted, hop: NextHop, flow: Flow, rest: readonly Place[]): void {
-    const { dice, transports } = this.#options;
+    const { dice, gate } = this.#options;
     const { target, breadth } = branch;
     const id = makeBranch(admitted.loopHash, dice.token());
-    let bytes = this.#sender.copy(admitted, target, hop, flow, id, breadth);
-    const stream = bytes === null ? null : streamInstead(transports, flow, bytes.length, rest);
-    if (stream !== null) bytes = this.#sender.copy(admitted, target, hop, stream, id, breadth);
+    const copy = this.#sender.plan(admitted, target, hop, flow, id, breadth);
+    if (gate === null) return this.#leave(branch, admitted, copy, rest);
+    gate.beforeRequest(admitted, copy, (why) => {
+      if (!branch.pending) return;
+      if (why === null) this.#leave(branch, admitted, copy, rest);
+      else branch.fail(503, why, "other");
+    });
+  }
+
+  #leave(branch: Branch, admitted: Admitted, copy: Copy, rest: readonly Place[]): void {
+    let { flow } = copy;
+    let bytes = this.#sender.copy(admitted, copy);
+    const stream = bytes === null ? null : streamInstead(this.#options.transports, flow, bytes.length, rest);
+    if (stream !== null) {
+      flow = stream;
+      bytes = this.#sender.copy(admitted, { ...copy, flow });
+    }
     if (bytes === null) {
       branch.fail(503, "No ports are free for its media (media.port_max)", "other");
       return;
     }
-    for (const observer of this.#observers) observer.sent(target, stream ?? flow, admitted);
-    branch.send(bytes, admitted.request.method, id, stream ?? flow, rest);
+    for (const observer of this.#observers) observer.sent(branch.target, flow, admitted);
+    branch.send(bytes, admitted.request.method, copy.branch, flow, rest);
   }
 }
 

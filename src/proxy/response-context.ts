@@ -9,6 +9,7 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { ServerTransaction, ServerUser } from "../transaction/server-transaction.ts";
 import type { Branch, BranchUser } from "./branch.ts";
+import { breadthLeft, finalsOf } from "./branches.ts";
 import type { ContextHost } from "./context-host.ts";
 import { EarlyMedia } from "./early-media.ts";
 import { hasTried, isCalled, redirectedTargets, spareTargets } from "./follow-up.ts";
@@ -116,7 +117,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const forwarding = this.#forwarding;
     const round = this.#round;
     if (forwarding === null || round === null) return 0;
-    const left = this.#breadthLeft();
+    const left = breadthLeft(this.#breadth, this.#branches);
     const count = Math.min(targets.length, this.#host.branchesMax - this.#branches.length, left);
     if (count < targets.length) this.#host.noRoom(targets.length - Math.max(0, count));
     if (count < 1) return 0;
@@ -129,12 +130,6 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     this.#branches.push(...added);
     for (const branch of added) this.#host.dispatch(branch, forwarding);
     return count;
-  }
-
-  #breadthLeft(): number {
-    let left = this.#breadth;
-    for (const branch of this.#branches) if (branch.running || branch.pending) left -= branch.breadth;
-    return left;
   }
 
   /** A phone that registered for somebody who is being called rings with the others. */
@@ -178,9 +173,16 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
       !this.#transaction.answered &&
       this.#early.mayPass(branch, response, this.#host.answerRules.early_media)
     ) {
-      if (this.#forwarding !== null) this.#host.branchRang(branch, response, this.#forwarding);
-      this.#forward(response);
+      const { gate } = this.#host;
+      if (gate === null) this.#rings(branch, response);
+      else gate.beforeResponse(response, (mayGo) => void (mayGo && this.#rings(branch, response)));
     }
+  }
+
+  #rings(branch: Branch, response: SipMessage): void {
+    if (this.#transaction.answered) return;
+    if (this.#forwarding !== null) this.#host.branchRang(branch, response, this.#forwarding);
+    this.#forward(response);
   }
 
   /** §16.7 step 5: every 2xx goes back at once, also when another final answer went before. */
@@ -188,11 +190,17 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     if (this.method !== "INVITE" && this.#transaction.answered) return;
     const first = !this.#accepted;
     this.#accepted = true;
+    const { gate } = this.#host;
+    if (gate === null) this.#giveAccepted(response, first);
+    else gate.beforeResponse(response, () => this.#giveAccepted(response, first));
+    if (first) this.#cancelPending(COMPLETED_ELSEWHERE, branch);
+  }
+
+  #giveAccepted(response: SipMessage, first: boolean): void {
     const sent = this.#forward(response);
     if (!first) return;
     if (sent) this.#finish(response.status, response.reason);
     else this.#answer(NO_VIA_LEFT);
-    this.#cancelPending(COMPLETED_ELSEWHERE, branch);
   }
 
   /** §16.7 steps 4 to 6: the best answer goes back when no branch can bring a better one. */
@@ -230,7 +238,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   /** Nobody of this round took it: the search goes on, or the best answer goes back. */
   #roundOver(): void {
     if (this.#accepted || this.#done) return;
-    const finals = this.#finals(this.#roundStart);
+    const finals = finalsOf(this.#branches, this.#roundStart, false);
     const next = this.#cancelled ? null : this.#nextRound(finals);
     if (next !== null) return this.begin(next);
     if (finals.length > 0) return this.#giveBest(finals);
@@ -239,18 +247,9 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
 
   /** Nobody is left to call: what was said before counts, or the refusal where nobody was called at all. */
   #nobody(refusal: Refusal): void {
-    const told = this.#finals(0, true);
+    const told = finalsOf(this.#branches, 0, true);
     if (told.length > 0) this.#giveBest(told);
     else this.#answer(refusal);
-  }
-
-  #finals(from: number, all = false): Final[] {
-    const finals: Final[] = [];
-    for (let i = from; i < this.#branches.length; i++) {
-      const { final, followed } = this.#branches[i]!;
-      if (final !== null && (all || !followed)) finals.push(final);
-    }
-    return finals;
   }
 
   #nextRound(finals: readonly Final[]): Round | null {

@@ -62,19 +62,19 @@ export class Sender {
     this.#options = options;
   }
 
-  /** The copy of a request for a target, to leave on `flow`; null: there are no ports for its media. */
-  copy(
+  /** What the copy of a request for a target, to leave on `flow`, has of its own. */
+  plan(
     admitted: Admitted,
     target: Target,
     { requestUri }: NextHop,
     flow: Flow,
     branch: string,
     breadth: number,
-  ): Buffer | null {
+  ): Copy {
     const { uri, path, binding, retarget, hop } = target;
     const identity = hop === null ? null : hop.identity;
     const calleeIsOurs = binding !== null || this.#options.isTrusted(flow.remoteAddress);
-    const copy: Copy = {
+    return {
       target: uri,
       requestUri,
       path,
@@ -88,6 +88,10 @@ export class Sender {
       peer: hop === null ? null : hop.peer,
       identity,
     };
+  }
+
+  /** The copy itself; null: there are no ports for its media. */
+  copy(admitted: Admitted, copy: Copy): Buffer | null {
     const { edits, tokens, requestEditor } = this.#options;
     return buildCopy(edits, tokens, requestEditor, admitted, copy);
   }

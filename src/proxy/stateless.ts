@@ -13,7 +13,9 @@ import { parseNameAddrs } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
+import type { Copy } from "./forward.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
+import type { MediaGate } from "./media-gate.ts";
 import type { ResponseEditor } from "./own-routes.ts";
 import { buildResponseCopy } from "./responses.ts";
 import type { Admitted, Sender } from "./sender.ts";
@@ -29,6 +31,8 @@ export interface StatelessOptions {
   readonly edits: Edits;
   readonly editor: ResponseEditor;
   readonly sender: Sender;
+  /** Asked before a copy leaves whose media is relayed elsewhere; null: nobody is. */
+  readonly gate: MediaGate | null;
   /** Sees what is sent. */
   readonly tap: MessageTap | null;
 }
@@ -71,14 +75,26 @@ export class StatelessProxy {
           return;
         }
         const branch = makeBranch(admitted.loopHash, statelessUnique(admitted.request, admitted.callId));
-        const copy = this.#sender.copy(admitted, target, hop, flow, branch, breadthOf(admitted.request));
-        if (copy === null) {
-          this.#acksDropped.inc();
-          return;
-        }
-        this.#acks.inc();
-        this.#send(copy, flow);
+        const breadth = breadthOf(admitted.request);
+        const copy = this.#sender.plan(admitted, target, hop, flow, branch, breadth);
+        const { gate } = this.#options;
+        if (gate === null) this.#sendAck(admitted, copy);
+        else
+          gate.beforeRequest(admitted, copy, (why) => {
+            if (why === null) this.#sendAck(admitted, copy);
+            else this.#acksDropped.inc();
+          });
       });
+  }
+
+  #sendAck(admitted: Admitted, copy: Copy): void {
+    const bytes = this.#sender.copy(admitted, copy);
+    if (bytes === null) {
+      this.#acksDropped.inc();
+      return;
+    }
+    this.#acks.inc();
+    this.#send(bytes, copy.flow);
   }
 
   #send(bytes: Buffer, flow: Flow): void {
@@ -104,15 +120,22 @@ export class StatelessProxy {
     const { cseq, status } = response;
     const late = !(cseq instanceof ParseError) && cseq.method === "INVITE" && status >= 200 && status < 300;
     const caller = late ? this.#callerOf(response) : null;
-    const { edits, editor, transports } = this.#options;
+    const { gate, transports } = this.#options;
     const back = caller === null ? null : transports.flowTo(caller.transport, caller.address, caller.port);
-    const copy = back === null ? null : buildResponseCopy(edits, response, editor, back);
+    if (back === null) this.#strays.inc();
+    else if (gate === null) this.#sendBack(response, back);
+    else gate.beforeResponse(response, () => this.#sendBack(response, back));
+  }
+
+  #sendBack(response: SipMessage, back: Flow): void {
+    const { edits, editor } = this.#options;
+    const copy = buildResponseCopy(edits, response, editor, back);
     if (copy === null) {
       this.#strays.inc();
       return;
     }
     this.#late.inc();
-    if (back !== null) this.#send(copy, back);
+    this.#send(copy, back);
   }
 
   /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */

@@ -186,6 +186,11 @@ export class FakeSources implements ApiSources {
     },
   };
   peerRows: readonly PeerSnapshot[] = [];
+  engines() {
+    const since = this.clock.now() - 1000;
+    return [{ instance: "127.0.0.1:2223", weight: 1, up: true, calls: 3, commands_under_way: 0, since }];
+  }
+
   peers(max: number): readonly PeerSnapshot[] {
     return this.peerRows.slice(0, max);
   }

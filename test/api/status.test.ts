@@ -69,6 +69,16 @@ describe("/v1/status", () => {
         transactions_client: 1,
         connections: 1,
       },
+      rtpengines: [
+        {
+          instance: "127.0.0.1:2223",
+          up: true,
+          since: "2026-01-01T00:16:39.000Z",
+          weight: 1,
+          calls: 3,
+          commands_under_way: 0,
+        },
+      ],
       store: { kind: "memory", ok: true, code: null, message: "", since: "2026-01-01T00:16:40.000Z" },
       memory: { rss_bytes: 43_000_000, heap_bytes: 5_000_000 },
       cpu: { user_s: 1.25, system_s: 0.5 },

@@ -23,6 +23,7 @@ const STATUS: Answer<"Status"> = {
     transactions_client: 2,
     connections: 1,
   },
+  rtpengines: [],
   store: { kind: "sqlite", ok: true, code: null, message: "", since: "2026-01-01T00:16:40.000Z" },
   memory: { rss_bytes: 43_400_000, heap_bytes: 5_000_000 },
   cpu: { user_s: 80.25, system_s: 13.5 },
@@ -213,4 +214,15 @@ test("NAT-07 a phone behind a NAT is shown by its flow; one out of reach, and an
   expect(text.replace(/\s+/g, " ")).toContain(
     "ALG suspected: the router of bob@example.test at 198.51.100.8:5060 rewrites SIP (half_rewritten)",
   );
+});
+
+test("ARC-18 rtpengines: how many calls each has, and a warning for one that is down", () => {
+  const engine = { weight: 1, commands_under_way: 0, since: STATUS.started_at };
+  const rtpengines = [
+    { ...engine, instance: "10.0.0.21:2223", up: true, calls: 1 },
+    { ...engine, instance: "10.0.0.22:2223", up: false, calls: 0 },
+  ];
+  const text = statusText({ ...STATUS, rtpengines }, NOBODY);
+  expect(text).toContain("  !   rtpengine 10.0.0.22:2223 has not answered since 2026-01-01 00:16 UTC\n");
+  expect(text).toContain("\nrtpengine    10.0.0.21:2223 1 call\n             10.0.0.22:2223 down\n");
 });

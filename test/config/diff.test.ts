@@ -34,8 +34,9 @@ describe("what changed", () => {
 
 test("what needs a restart is named as `diffConfig` names it", () => {
   expect(RESTART_KEYS).toContain("data_dir");
+  const engines = '[[rtpengine]]\naddress = "127.0.0.1"\n';
   const next = configOf(
-    'data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\n[tls]\nclient_certificate = "request"\n[guard]\nnft_set = "ip a b"',
+    `data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\nengine = "rtpengine"\n[tls]\nclient_certificate = "request"\n[guard]\nnft_set = "ip a b"\n${engines}`,
   );
-  expect(diffConfig(configOf(""), next).toSorted()).toEqual([...RESTART_KEYS].toSorted());
+  expect(diffConfig(configOf(engines), next).toSorted()).toEqual([...RESTART_KEYS].toSorted());
 });

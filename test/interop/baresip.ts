@@ -12,6 +12,7 @@ import { makeTone } from "./tone.ts";
 
 const MODULES_DIRS = ["/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gnu/baresip/modules"];
 const RTP_PORTS = 20;
+const MEDIA_MODULES = { none: [], "srtp-mand": ["srtp"], dtls_srtp: ["dtls_srtp", "ice"] } as const;
 const WAV_BYTES_PER_S = 16_000;
 const TRACE_BEGINS = "\x1b[36;1m#\n";
 const TRACE_ENDS = "\x1b[;m";
@@ -24,8 +25,8 @@ export interface BaresipOptions {
   readonly transport: "udp" | "tcp" | "tls";
   /** Those whose signature it believes (PEM); else it believes everybody. */
   readonly ca?: string;
-  /** How it encrypts its media; not at all when absent. */
-  readonly media?: "srtp-mand";
+  /** How it encrypts its media, by baresip's words: SDES, or DTLS-SRTP with ICE; not at all when absent. */
+  readonly media?: "srtp-mand" | "dtls_srtp";
   readonly address: string;
   /** The tone it sends. */
   readonly tone_hz: number;
@@ -35,6 +36,8 @@ export interface BaresipOptions {
   readonly answers?: boolean;
   /** `host:port` of the proxy its requests go through, by a Route of its own (RFC 3261 §8.1.2). */
   readonly outbound?: string;
+  /** The only codec it has; pcmu when absent. */
+  readonly codec?: "pcmu" | "pcma";
 }
 
 interface Event {
@@ -218,7 +221,7 @@ function configOf(options: BaresipOptions, dir: string, sip: number, control: nu
     `audio_source aufile,${join(dir, "tone.wav")}`,
     `snd_path ${dir}`,
     ...(options.ca === undefined ? [] : [`sip_cafile ${options.ca}`]),
-    ...["g711", "aufile", "sndfile", ...(options.media === undefined ? [] : ["srtp"])].map(
+    ...["g711", "aufile", "sndfile", ...MEDIA_MODULES[options.media ?? "none"]].map(
       (name) => `module ${name}.so`,
     ),
     ...["account", "menu", "ctrl_tcp"].map((name) => `module_app ${name}.so`),
@@ -235,16 +238,17 @@ function readdirSafe(dir: string): string[] {
 }
 
 function accountOf(options: BaresipOptions): string {
-  const { name, password, registrar, transport, answers = true, outbound } = options;
+  const { name, password, registrar, transport, answers = true, outbound, media, codec = "pcmu" } = options;
   const params = [
     `<sip:${name}@${registrar};transport=${transport}>`,
     `auth_user=${name}`,
     `auth_pass=${password}`,
     `answermode=${answers ? "auto" : "manual"}`,
     ...(outbound === undefined ? [] : [`outbound="sip:${outbound};transport=${transport}"`]),
-    ...(options.media === undefined ? [] : [`mediaenc=${options.media}`]),
+    ...(media === undefined ? [] : [`mediaenc=${media}`]),
+    ...(media === "dtls_srtp" ? ["medianat=ice", "rtcp_mux=yes"] : []),
     "regint=600",
-    "audio_codecs=pcmu",
+    `audio_codecs=${codec}`,
   ];
   return `${params.join(";")}\n`;
 }

@@ -14,6 +14,7 @@ import { MemoryForwardStore } from "../../src/location/memory-forwards.ts";
 import { MemoryStore } from "../../src/location/memory-store.ts";
 import type { User, UserStore } from "../../src/location/users.ts";
 import type { MediaRelay } from "../../src/media/media-session.ts";
+import type { NgPool } from "../../src/media/ng-pool.ts";
 import { Scanner } from "../../src/message/scan.ts";
 import type { SipMessage } from "../../src/message/sip-message.ts";
 import { NO_STATE } from "../../src/nat/kept-flow.ts";
@@ -34,6 +35,8 @@ export interface WorldOptions {
   readonly toml?: string;
   readonly resolver?: PromisedNames;
   readonly media?: MediaRelay;
+  /** Makes the rtpengines of this world. */
+  readonly engine?: (world: World) => NgPool;
 }
 
 const NO_NAMES: PromisedNames = { addresses: async () => [], services: async () => [] };
@@ -96,6 +99,7 @@ export class World {
       record: (record) => void this.records.push(record),
       tokenKey: this.dice.bytes(32),
       media: options.media ?? null,
+      engine: options.engine?.(this) ?? null,
       config,
     });
     this.transports.receiver = this.core.receiver;
