@@ -47,6 +47,7 @@ const between = {
   source: text("The flow its INVITE came on"),
   target: text("The last URI that was tried, in the end the one that answered"),
   peer: v.nullable(text("The peer it went to")),
+  rule: v.nullable(text("The [[route]] that led there")),
   legs: count("Copies that left"),
   started_at: time("When its INVITE came"),
   rang_at: v.nullable(time("When the first phone rang")),

@@ -95,7 +95,8 @@ export class CallWatch implements CallObserver {
     if (call === null || call.answered_ms !== null) return;
     call.legs++;
     call.target = uri.text;
-    call.peer = hop === null ? null : hop.peer;
+    call.peer = hop?.peer ?? null;
+    call.rule = hop?.rule ?? null;
   }
 
   rang(_branch: Branch, response: SipMessage, admitted: Admitted): void {

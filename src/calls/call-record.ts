@@ -25,6 +25,8 @@ export interface CallRecord {
   /** The last URI that was tried; "" when there was none. */
   readonly target: string;
   readonly peer: string | null;
+  /** The route that led there; absent or null: none was asked. */
+  readonly rule?: string | null;
   readonly legs: number;
   /** The final answer; 0: there was none. */
   readonly status: number;
@@ -67,6 +69,7 @@ export function recordOf(
     source: facts.source.id,
     target: cut(call.target),
     peer: call.peer,
+    rule: call.rule,
     legs: call.legs,
     status,
     reason: cut(reason),

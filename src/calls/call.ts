@@ -40,6 +40,8 @@ export class Call {
   target = "";
   /** The peer it went to; null: none of the config. */
   peer: string | null = null;
+  /** The route that led there; null: none was asked. */
+  rule: string | null = null;
   /** Copies that left. */
   legs = 0;
   rang_ms: number | null = null;

@@ -46,6 +46,7 @@ function past(seq: number, changes: Partial<StoredRecord> = {}): StoredRecord {
     source: "udp:10.0.0.1:5060>192.0.2.7:5060",
     target: "sip:bob@192.0.2.8",
     peer: null,
+    rule: null,
     legs: 1,
     status: 200,
     reason: "OK",

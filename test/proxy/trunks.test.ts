@@ -50,6 +50,7 @@ describe("B-25 routes to peers", () => {
     alice.request("BYE", dialog.target, inside(dialog, { cseq: 2 }));
     expect([gw1.count("ACK"), gw1.count("BYE")]).toEqual([1, 1]);
     gw1.answer(gw1.incoming("BYE"), 200);
+    expect(world.records.map(({ peer, rule }) => [peer, rule])).toEqual([["carrier", "out"]]); // ARC-30
     settles(world);
   });
 
