@@ -65,6 +65,12 @@ const ABRUPT: ReadonlySet<CloseReason> = new Set([
   "banned",
 ]);
 
+/** CR and LF only (RFC 5626 §3.5.1). */
+function isBlank(bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 13 && bytes[i] !== 10) return false;
+  return true;
+}
+
 export class Connection implements Flow {
   readonly transport: TransportName;
   readonly local: LocalEndpoint;
@@ -202,6 +208,15 @@ export class Connection implements Flow {
     }
     if (!this.#framer.partial) this.#partialSince = null;
     else if (frames > 0 || this.#partialSince === null) this.#partialSince = now;
+  }
+
+  /** A whole message from the peer, or what keeps the path open. */
+  frame(bytes: Buffer): void {
+    if (!this.#isReading()) return;
+    this.bytesIn += bytes.length;
+    this.#movedAt = this.#owner.clock.now();
+    if (isBlank(bytes)) this.#answerPing();
+    else this.#message(bytes);
   }
 
   /** The peer sends nothing more (FIN). Half-open connections serve nobody here: ours ends as well. */

@@ -89,6 +89,11 @@ export class TransportMetrics {
     this.#metrics.counter("sipedge_tcp_connections_refused_total", help, { direction, reason }).inc();
   }
 
+  wsRefused(status: number): void {
+    const help = "WebSocket handshakes that were refused, by the HTTP status they got";
+    this.#metrics.counter("sipedge_ws_refused_total", help, { status: String(status) }).inc();
+  }
+
   tcpClosed(reason: CloseReason): void {
     this.#metrics.counter("sipedge_tcp_closed_total", "Connections closed", { reason }).inc();
   }

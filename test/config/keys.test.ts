@@ -158,14 +158,6 @@ describe("a better word", () => {
     expect(errorsOf(under(section, line))[0]?.suggestion).toBe(better);
   });
 
-  test("a transport that is known but not there yet says so", () => {
-    for (const transport of ["ws", "wss"]) {
-      const [error] = errorsOf(`[[listen]]\ntransport = "${transport}"`);
-      expect(error?.allowed).toBe(`udp, tcp, tls ("${transport}" is not built yet)`);
-      expect(error?.suggestion).toBeNull();
-    }
-  });
-
   test("a number in quotes gets the hint to leave them out", () => {
     expect(errorsOf('[tcp]\nidle_s = "60"')[0]?.allowed).toBe(
       "whole number 10..86400 (seconds), without quotes",
