@@ -60,6 +60,7 @@ export function apiSources(appliance: Appliance): ApiSources {
       reach: (binding) => core.keeper.reach(binding, transports),
     },
     peers: (max) => core.trunks.book.snapshot(max),
+    drain: () => appliance.stopWhenIdle(),
     connectionCount: () => transports.snapshot(0).connections_total,
     connections: (max) => transports.snapshot(max).connections,
   };

@@ -9,8 +9,14 @@ export function registerOpenly(phone: UdpPhone, user: string, hostPort: string):
   return phone.ask(phone.request("REGISTER", aor, aor, contact));
 }
 
-/** A call from INVITE to BYE. */
-export async function wholeCall(caller: UdpPhone, callee: UdpPhone, user: string, hostPort: string) {
+/** A call from INVITE to BYE; `during` runs while it is up. */
+export async function wholeCall(
+  caller: UdpPhone,
+  callee: UdpPhone,
+  user: string,
+  hostPort: string,
+  during: () => Promise<void> = async () => {},
+) {
   caller.forget();
   callee.forget();
   const contact = [`Contact: <sip:caller@${caller.address}:${caller.port}>`];
@@ -29,6 +35,7 @@ export async function wholeCall(caller: UdpPhone, callee: UdpPhone, user: string
   ];
   caller.send(...inside("ACK", 1));
   await callee.got(/^ACK /);
+  await during();
   const bye = caller.ask(inside("BYE", 2));
   callee.answer(await callee.got(/^BYE /), "200 OK");
   expect(await bye).toStartWith("SIP/2.0 200 ");
