@@ -206,7 +206,8 @@ function debianPackage(order: Order, target: string, architecture: string): void
       place(join(import.meta.dir, "config/debian", script), join(root, "DEBIAN", script), 0o755);
     write(join(root, "DEBIAN/control"), controlText(architecture, statSync(executable).size));
     const file = join(order.out, `sipedge_${manifest.version}_${architecture}.deb`);
-    run(["dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--build", root, file]);
+    const how = order.compressed ? ["-Zxz", "-z6"] : ["-Znone"];
+    run(["dpkg-deb", "--root-owner-group", ...how, "--build", root, file]);
     process.stdout.write(`${basename(file)}: ${megabytes(file)}\n`);
   } finally {
     rmSync(root, { recursive: true, force: true });
@@ -240,7 +241,7 @@ function usage(): number {
   process.stderr.write(
     "Usage: bun build.ts docs [--check]\n" +
       "       bun build.ts executables [--out DIR] [--no-xz] [TARGET...]\n" +
-      "       bun build.ts packages [--out DIR] [TARGET...]\n" +
+      "       bun build.ts packages [--out DIR] [--no-xz] [TARGET...]\n" +
       `Targets: ${Object.keys(TARGETS).join(", ")}\n`,
   );
   return 2;
