@@ -50,6 +50,22 @@ describe("CNV-11 init", () => {
     }
   });
 
+  test("on a terminal it asks, and Ctrl-C writes nothing", async () => {
+    const typed = (file: string, keys: string) =>
+      new Program(["python3", "-c", TYPIST, keys, ...SIPEDGE, "init", join(dir, file)]);
+    const answers = typed("asked.toml", `example.test\r${EDGE}\r5070\ralice\rwonder\rwonder\r`);
+    expect([await answers.ended(), answers.output]).toEqual([
+      0,
+      expect.stringContaining("user alice stored"),
+    ]);
+    expect(answers.output).not.toContain("wonder");
+    const text = readFileSync(join(dir, "asked.toml"), "utf8");
+    for (const line of ['domains = ["example.test"]', `address = "${EDGE}"`, "port = 5070"])
+      expect(text).toContain(line);
+    expect(await typed("given-up.toml", "example.test\r\u0003").ended()).toBe(1);
+    expect(readdirSync(dir).filter((name) => name.startsWith("given-up"))).toEqual([]);
+  });
+
   test("a file that is there stays without --force", async () => {
     const file = join(dir, "sipedge.toml");
     writeFileSync(file, "config_version = 1\n");
@@ -174,6 +190,25 @@ test("CNV-11 the service manager hears READY, the watchdog's beat and STOPPING",
     await listener.stop();
   }
 });
+
+/** Types each line when the program has stopped to ask, on a terminal of its own; ends as it ends. */
+const TYPIST = `
+import os, pty, re, select, sys
+keys = re.findall(r"[^\\r\\x03]*[\\r\\x03]", sys.argv[1])
+pid, fd = pty.fork()
+if pid == 0: os.execv(sys.argv[2], sys.argv[2:])
+said = b""
+while select.select([fd], [], [], 20)[0]:
+    try: chunk = os.read(fd, 4096)
+    except OSError: break
+    if not chunk: break
+    said += chunk
+    if keys and re.search(rb": (\\x1b\\[[0-9;]*[A-Za-z])*$", said):
+        os.write(fd, keys.pop(0).encode())
+        said += b"\\n"
+print(said.decode(errors="replace"))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
 
 /** Prints what is sent to a unix datagram socket, which Bun does not have. */
 const LISTENER = `

@@ -1,5 +1,5 @@
 /** `sipedge init`: asks a few questions, or takes flags, and writes a small configuration that works. */
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { renderErrors } from "../../config/errors.ts";
@@ -78,6 +78,7 @@ function write(file: string, text: string): void {
   mkdirSync(dirname(resolve(file)), { recursive: true, mode: 0o750 });
   rmSync(`${file}.new`, { force: true });
   writeFileSync(`${file}.new`, text, { mode: FILE_MODE, flag: "wx" });
+  chmodSync(`${file}.new`, FILE_MODE); // a stricter umask would lock the service out
   renameSync(`${file}.new`, file);
 }
 

@@ -129,6 +129,7 @@ function putConfig(text: string | null, file: string | null, force: boolean): vo
   } else {
     mkdirSync(dirname(resolve(file)), { recursive: true });
     writeFileSync(file, text, { mode: 0o640 });
+    chmodSync(file, 0o640); // as init makes it, whatever the umask
     process.stdout.write(`${file}: written\n`);
   }
 }
