@@ -146,6 +146,13 @@ export const tcp = section(
       }),
       300,
     ),
+    first_message_s: v.optional(
+      integer(1, 3600, "seconds", {
+        does: "A connection that somebody opened and over which no message came for so long is closed.",
+        without: "strangers hold connections open for nothing",
+      }),
+      30,
+    ),
     partial_message_s: v.optional(
       integer(1, 600, "seconds", {
         does: "How long a message may take from its first byte to its last.",

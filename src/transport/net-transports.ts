@@ -52,6 +52,7 @@ const TCP_UNSET: TcpOptions = {
   connections_max: 0,
   connections_per_address_max: 0,
   idle_s: 0,
+  first_message_s: 0,
   partial_message_s: 0,
   connect_timeout_ms: 0,
   queue_bytes_max: 0,

@@ -20,6 +20,7 @@ export type CloseReason =
   | "handshake_failed"
   | "certificate_refused"
   | "banned"
+  | "no_message"
   | "listener_gone"
   | "shutdown";
 
