@@ -33,15 +33,15 @@ import { Keepalive } from "../nat/keepalive.ts";
 import type { KeptState } from "../nat/kept-flow.ts";
 import { RouteTokens } from "../nat/route-token.ts";
 import type { Prober } from "../peers/prober.ts";
+import { Screening } from "../peers/screening.ts";
 import { KeptFlows } from "../proxy/flow-keeper.ts";
-import { ResponseContext } from "../proxy/response-context.ts";
 import { Registrar } from "../registrar/registrar.ts";
 import type { Traces } from "../trace/traces.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import { usableAccount } from "./accounts.ts";
-import { Answers, NO_INVITE, OUR_MISTAKE } from "./answers.ts";
+import { Answers, OUR_MISTAKE } from "./answers.ts";
 import { CallWatch } from "./call-watch.ts";
 import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
@@ -50,6 +50,7 @@ import { GuardedReceiver, guardRules, knowBindings, makeGuard } from "./guarding
 import { Intake } from "./intake.ts";
 import type { AnyRelay } from "./make-relay.ts";
 import { makeRelay } from "./make-relay.ts";
+import { answerCancel } from "./own-requests.ts";
 import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
 import type { ChainRooms } from "./request-chain.ts";
@@ -191,6 +192,8 @@ export class Core implements TransactionUser {
       rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
+    const callsOf = (account: string): number => this.calls.table.countOf(account);
+    const screening = new Screening({ clock, metrics, callsOf }, config);
     this.qualityReports = new QualityReports(() => clock.wall(), dice, metrics);
     this.#rooms = {
       reports: this.qualityReports,
@@ -200,7 +203,7 @@ export class Core implements TransactionUser {
       proxy,
       stateless,
       registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
-      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers },
+      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
@@ -238,6 +241,7 @@ export class Core implements TransactionUser {
     this.#directory.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
     this.calls.configure(config);
+    this.#rooms.screening.configure(config);
     this.#sessionTimers.rules = sessionRules(config);
     this.relay.configure(config);
     this.traces.configure(traceRules(config));
@@ -305,16 +309,8 @@ export class Core implements TransactionUser {
     }
   }
 
-  /** §9.2, §16.10: 200 to the CANCEL itself; what it cancels answers for itself. */
   cancel(transaction: ServerTransaction, request: SipMessage, invite: ServerTransaction | null): void {
-    const { answers } = this.#rooms;
-    if (invite === null) {
-      // Departs from §16.10: not passed on without state. We are always stateful, so there is nothing behind it.
-      answers.refuse(transaction, NO_INVITE);
-      return;
-    }
-    answers.send(transaction, 200, []);
-    if (invite.user instanceof ResponseContext) invite.user.cancel(request);
+    answerCancel(this.#rooms.answers, transaction, request, invite);
   }
 
   ack(request: SipMessage, flow: Flow): void {

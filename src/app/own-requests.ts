@@ -8,7 +8,10 @@ import { splitList } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import { ResponseContext } from "../proxy/response-context.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
+import type { Answers } from "./answers.ts";
+import { NO_INVITE } from "./answers.ts";
 import type { ChainRooms, Passage } from "./request-chain.ts";
 
 /** Extensions we understand in requests that end here. */
@@ -89,4 +92,20 @@ function takeReport(
   if ("status" in taken) return taken;
   rooms.answers.send(transaction, 200, taken);
   return "done";
+}
+
+/** §9.2, §16.10: 200 to the CANCEL itself; what it cancels answers for itself. */
+export function answerCancel(
+  answers: Answers,
+  transaction: ServerTransaction,
+  request: SipMessage,
+  invite: ServerTransaction | null,
+): void {
+  if (invite === null) {
+    // Departs from §16.10: not passed on without state. We are always stateful, so there is nothing behind it.
+    answers.refuse(transaction, NO_INVITE);
+    return;
+  }
+  answers.send(transaction, 200, []);
+  if (invite.user instanceof ResponseContext) invite.user.cancel(request);
 }

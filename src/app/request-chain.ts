@@ -9,6 +9,7 @@ import type { Networks } from "../base/networks.ts";
 import type { SessionTimers } from "../calls/session-timer.ts";
 import type { Domains } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
+import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -19,6 +20,7 @@ import { isNamed } from "../nat/flow-token.ts";
 import type { NatJudge } from "../nat/judge.ts";
 import { cameDirectly } from "../nat/judge.ts";
 import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
+import type { Screening } from "../peers/screening.ts";
 import { telAsSip } from "../peers/tel.ts";
 import type { Caller } from "../proxy/directory.ts";
 import type { OwnPath } from "../proxy/forward.ts";
@@ -46,6 +48,7 @@ export interface ChainRooms {
   readonly stateless: StatelessProxy;
   readonly registrar: Registrar;
   readonly sessionTimers: SessionTimers;
+  readonly screening: Screening;
   readonly tokens: RouteTokens;
   readonly flowTokens: FlowTokens;
   readonly judge: NatJudge;
@@ -214,8 +217,27 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     path: admission.served ? pathFor(rooms, request, source) : null,
   };
   if (transaction === null) rooms.stateless.forwardAck(admitted);
-  else rooms.proxy.forward(transaction, admitted);
+  else {
+    const screened = screenedBy(rooms, request, caller.user, routing);
+    if (screened === null) rooms.proxy.forward(transaction, admitted);
+    else rooms.proxy.turnAway(transaction, admitted, screened);
+  }
   return "done";
+}
+
+/** A call that somebody begins, unless it is one for help: what [[screen]] and the limits of accounts say to it. */
+function screenedBy(
+  rooms: ChainRooms,
+  request: SipMessage,
+  account: string | null,
+  { uri }: Routing,
+): Refusal | null {
+  if (request.method !== "INVITE" || request.hasToTag) return null;
+  const called = uri.user === null ? null : unescapeUser(uri.user);
+  if (called !== null && rooms.isEmergency(called)) return null;
+  const from = parseNameAddr(request.text(H.From) ?? "");
+  const caller = from instanceof ParseError || from.uri.user === null ? null : unescapeUser(from.uri.user);
+  return rooms.screening.refusal({ account, caller, called });
 }
 
 function pathFor(rooms: ChainRooms, request: SipMessage, source: Flow): OwnPath | null {

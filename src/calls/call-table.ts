@@ -77,6 +77,13 @@ export class CallTable {
     return (to_tag === null ? undefined : this.#calls.get(keyOf(call_id, to_tag))) ?? null;
   }
 
+  /** How many calls this account began that are not over. */
+  countOf(account: string): number {
+    let count = 0;
+    for (const { facts } of this.#calls.values()) if (facts.user === account) count++;
+    return count;
+  }
+
   byId(id: string): Call | null {
     return this.#byId.get(id) ?? null;
   }

@@ -4,6 +4,7 @@
  */
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
+import { callLimits } from "./call-limits.ts";
 import { isHost, isSipUri } from "./hosts.ts";
 import { mediaProfileKey, relayKey } from "./keys-media.ts";
 import { integer, listOf, oneOf, section, sections, text, truth } from "./kinds.ts";
@@ -54,6 +55,8 @@ export const userCallKeys = {
   fork: fork(),
   relay: relayKey,
   media_profile: mediaProfileKey,
+  calls_at_once_max: v.exactOptional(callLimits.calls_at_once_max),
+  calls_per_minute_max: v.exactOptional(callLimits.calls_per_minute_max),
   redirect: v.optional(
     truth({
       does: "Callers are answered 302 with the phones' contacts instead of being connected by us.",
@@ -130,6 +133,8 @@ export const calls = section(
       }),
       90,
     ),
+    calls_at_once_max: v.optional(callLimits.calls_at_once_max, 0),
+    calls_per_minute_max: v.optional(callLimits.calls_per_minute_max, 60),
     max_duration_s: v.optional(
       integer(0, 604_800, "seconds, 0 for any time", {
         does: "How long a call may last; then both sides get a BYE.",

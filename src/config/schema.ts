@@ -14,6 +14,7 @@ import { peer } from "./keys-peers.ts";
 import { records } from "./keys-records.ts";
 import { route } from "./keys-routes.ts";
 import { rtpengine } from "./keys-rtpengine.ts";
+import { screen } from "./keys-screen.ts";
 import { auth, registrar, user } from "./keys-service.ts";
 import { limits, shutdown, timers } from "./keys-timing.ts";
 import { certificate, tls } from "./keys-tls.ts";
@@ -99,6 +100,7 @@ export const ConfigSchema = v.strictObject({
   emergency: v.optional(emergency, {}),
   peer: v.optional(peer, []),
   route: v.optional(route, []),
+  screen: v.optional(screen, []),
   dns: v.optional(dns, {}),
   log: v.optional(log, {}),
   timers: v.optional(timers, {}),

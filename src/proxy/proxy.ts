@@ -102,9 +102,9 @@ export class StatefulProxy implements ContextHost<Admitted> {
   forward(transaction: ServerTransaction, admitted: Admitted): void {
     const search = this.#searchFor(admitted);
     const first = search === null ? directRound(admitted.routing.uri) : search.first();
-    if ("status" in first) return this.#turnAway(transaction, admitted, first);
+    if ("status" in first) return this.turnAway(transaction, admitted, first);
     const breadth = breadthOf(admitted.request);
-    if (breadth < 1) return this.#turnAway(transaction, admitted, TOO_BROAD);
+    if (breadth < 1) return this.turnAway(transaction, admitted, TOO_BROAD);
     if (admitted.request.method === "INVITE") this.#trying(transaction, admitted);
     const now = this.#options.layer.wheel.now();
     const context = new ResponseContext(this, transaction, admitted, search, breadth, now);
@@ -113,7 +113,8 @@ export class StatefulProxy implements ContextHost<Admitted> {
     context.begin(first);
   }
 
-  #turnAway(transaction: ServerTransaction, admitted: Admitted, refusal: Refusal): void {
+  /** Answers a request that is not forwarded, and tells the observers of it. */
+  turnAway(transaction: ServerTransaction, admitted: Admitted, refusal: Refusal): void {
     for (const observer of this.#observers) observer.begun(admitted, refusal);
     this.#options.refuse(transaction, refusal);
   }
