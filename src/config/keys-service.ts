@@ -85,10 +85,9 @@ export const user = sections(
         {
           test: new RegExp(`^[^\\x00-\\x1f\\x7f]{1,${SECRET_CHARS_MAX}}$`),
           allowed: `1..${SECRET_CHARS_MAX} characters`,
-          mayBeFile: true,
         },
         {
-          does: 'The password. "file:PATH" takes it from a file, and so must one that begins with file: or env:.',
+          does: 'The password. One that begins with file: or env: must lie in a file or in the environment itself.',
           without: "either this or ha1 is needed",
         },
       ),
