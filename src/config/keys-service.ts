@@ -87,7 +87,7 @@ export const user = sections(
           allowed: `1..${SECRET_CHARS_MAX} characters`,
         },
         {
-          does: 'The password. One that begins with file: or env: must lie in a file or in the environment itself.',
+          does: "The password. One that begins with file: or env: must lie in a file or in the environment itself.",
           without: "either this or ha1 is needed",
         },
       ),
