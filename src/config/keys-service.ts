@@ -52,6 +52,22 @@ export const auth = section(
       }),
       ["MD5"],
     ),
+    qop: v.optional(
+      someOf(["auth", "auth-int"], {
+        does: "What a proof covers, best first: auth-int covers the body as well (RFC 7616 §3.4.3).",
+        without:
+          "few phones know auth-int; alone it shuts the others out, and an ALG that changes a body breaks the proof",
+      }),
+      ["auth"],
+    ),
+    nonce_source: v.optional(
+      truth({
+        does: "A challenge is answered from the address it was sent to; from another one a new challenge is sent.",
+        without:
+          "an answer that was overheard is of use elsewhere while it is new; with it, whoever changes networks is asked once more",
+      }),
+      false,
+    ),
     nonce_lifetime_s: v.optional(
       integer(10, 86_400, "seconds", {
         does: "How long one challenge may be answered; phones renew by themselves.",
