@@ -34,7 +34,7 @@ export interface Asked {
 
 export interface Route {
   /** All but `get` change something. */
-  readonly method: "get" | "put" | "delete";
+  readonly method: "get" | "put" | "post" | "delete";
   /** In the manner of OpenAPI: a path parameter in braces. */
   readonly path: string;
   readonly summary: string;
@@ -90,7 +90,7 @@ export function json<N extends SchemaName, Q extends QuerySchema>(
 
 /** A route that changes something and answers 200 with the JSON of that name. */
 export function change<N extends SchemaName, B extends BodyName | null>(
-  method: "put" | "delete",
+  method: "put" | "post" | "delete",
   path: string,
   name: N,
   route: {

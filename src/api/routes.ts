@@ -231,6 +231,16 @@ export const ROUTES: readonly Route[] = [
     reply: (sources, _parameter, { enabled }, { address }) =>
       switchKeepalive(sources, enabled, LIMIT_DEFAULT, address),
   }),
+  change("post", "/v1/drain", "Readiness", {
+    summary: "Takes nothing new from now on; the process ends after its last call",
+    body: null,
+    failures: [],
+    reply: (sources, _parameter, _none, { address }) => {
+      sources.log.info("drain-asked", { from: address });
+      sources.drain();
+      return readiness(sources);
+    },
+  }),
   json("/v1/users", "Users", {
     summary: "Who may register; no secrets",
     query: PageQuery,

@@ -1,5 +1,5 @@
 /**
- * What the API reads, and the one thing it changes: forwarding. `app` implements it; every function
+ * What the API reads, and what it changes. `app` implements it; every function
  * answers at once with a plain snapshot and must not throw.
  */
 import type { Clock } from "../base/clock.ts";
@@ -164,6 +164,8 @@ export interface ApiSources {
   engines(): readonly NgSnapshot[];
   /** At most `max` of the peers. */
   peers(max: number): readonly PeerSnapshot[];
+  /** Begins nothing new from now on, and ends the process after the last call. */
+  drain(): void;
   /** How many connections there are. */
   connectionCount(): number;
   /** At most `max` of them. */

@@ -46,6 +46,8 @@ import { apiSources } from "./sources.ts";
 export const USERS_MAX = 100_000;
 /** How often a stopping appliance looks whether its transactions are through. */
 const DRAIN_LOOK_MS = 50;
+/** How often one that is to end after its last call looks for calls. */
+const IDLE_LOOK_MS = 500;
 
 /** Why it cannot start: sentences for the operator, each naming what to change. */
 export class StartError extends Error {
@@ -79,6 +81,7 @@ export class Appliance {
   readonly #outlets: RecordOutlets;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
+  readonly #stopped = Promise.withResolvers<void>();
 
   private constructor(config: Config, dataDir: string, log: Log) {
     const dice = new SystemDice();
@@ -208,6 +211,24 @@ export class Appliance {
     return this.#stopping;
   }
 
+  /** Resolves once it has stopped, whoever asked for it. */
+  get stopped(): Promise<void> {
+    return this.#stopped.promise;
+  }
+
+  /** Begins nothing new, and stops when the last call is over (`calls.max_duration_s` ends each). */
+  stopWhenIdle(): void {
+    if (this.core.draining) return;
+    this.core.drain();
+    this.log.info("draining", { calls: this.core.calls.table.size });
+    const look = (): void => {
+      if (this.#stopping !== null) return;
+      if (this.core.calls.table.size === 0) void this.stop();
+      else systemClock.after(IDLE_LOOK_MS, look);
+    };
+    systemClock.after(IDLE_LOOK_MS, look);
+  }
+
   async #drain(): Promise<void> {
     this.core.drain();
     this.transports.stopAccepting();
@@ -216,6 +237,7 @@ export class Appliance {
     while (this.core.layer.unanswered > 0 && systemClock.now() < end) await pause(DRAIN_LOOK_MS);
     await this.#close();
     this.log.info("stopped");
+    this.#stopped.resolve();
   }
 
   async #open(config: Config): Promise<string[]> {

@@ -68,6 +68,7 @@ export function apiSources(appliance: Appliance): ApiSources {
     },
     engines: () => appliance.engine?.snapshot() ?? [],
     peers: (max) => core.trunks.book.snapshot(max),
+    drain: () => appliance.stopWhenIdle(),
     connectionCount: () => transports.snapshot(0).connections_total,
     connections: (max) => transports.snapshot(max).connections,
   };

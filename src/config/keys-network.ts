@@ -7,7 +7,8 @@ import { betterListenAddress, isAddress, isHostPort, isListenAddress } from "./h
 import { integer, listOf, oneOf, SECRET_CHARS_MAX, secret, section, sections, text, truth } from "./kinds.ts";
 
 const LISTENERS_MAX = 100;
-const NOT_YET = "not built yet";
+/** RFC 6454 §6.2. */
+const ORIGIN = /^https?:\/\/[A-Za-z0-9.-]{1,253}(:\d{1,5})?$/;
 
 /** What is listened on when the file does not say. */
 export const LISTEN_DEFAULT = [
@@ -20,14 +21,10 @@ export const listen = sections(
   { does: "Where SIP messages come in. Any [[listen]] replaces the two defaults.", entries: LISTEN_DEFAULT },
   {
     transport: v.optional(
-      oneOf(
-        ["udp", "tcp", "tls"],
-        {
-          does: "How messages travel.",
-          without: "a phone set to a transport nobody listens on gets no answer",
-        },
-        { ws: NOT_YET, wss: NOT_YET },
-      ),
+      oneOf(["udp", "tcp", "tls", "ws", "wss"], {
+        does: "How messages travel.",
+        without: "a phone set to a transport nobody listens on gets no answer",
+      }),
       "udp",
     ),
     address: v.optional(
@@ -44,7 +41,7 @@ export const listen = sections(
     ),
     port: v.optional(
       integer(0, 65_535, "port; 0 takes a free one", {
-        does: "The port; 5061 is the usual one for tls.",
+        does: "The port; 5061 is the usual one for tls, 8088 or 443 for ws and wss.",
         without: "phones look for the appliance at 5060 unless told otherwise",
       }),
       5060,
@@ -57,6 +54,17 @@ export const listen = sections(
         without: "behind a NAT or in a cloud, peers outside send their requests to an inner address",
         example: "203.0.113.5:5060",
       }),
+    ),
+    origins: v.exactOptional(
+      listOf(
+        (origin) => origin === "*" || ORIGIN.test(origin),
+        'origins like "https://phone.example.test", or "*"',
+        {
+          does: "ws and wss: whose pages may connect, beside pages of this very host and programs that are no browsers.",
+          without: "a browser phone from another web server is refused; *: any page its user opens may try",
+          example: ["https://phone.example.test"],
+        },
+      ),
     ),
     local_networks: v.exactOptional(
       listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
@@ -136,6 +144,13 @@ export const tcp = section(
         without: "dead connections pile up; under 32 s, calls that ring long may lose theirs (RFC 3261 §18)",
       }),
       300,
+    ),
+    first_message_s: v.optional(
+      integer(1, 3600, "seconds", {
+        does: "A connection that somebody opened and over which no message came for so long is closed.",
+        without: "strangers hold connections open for nothing",
+      }),
+      30,
     ),
     partial_message_s: v.optional(
       integer(1, 600, "seconds", {

@@ -94,12 +94,17 @@ function queueHoldsOneMessage({ tcp, limits }: Draft<Config>, tell: Tell): void 
 }
 
 /** The same point twice. Port 0 is another one each time, and an address may be named beside "any". */
+const USUAL_PORTS: Readonly<Record<string, number>> = { tls: 5061, ws: 8088, wss: 443 };
+
 function tlsHasCertificate({ listen = [], certificate = [] }: Draft<Config>, tell: Tell): void {
   for (const [index, entry] of listen.entries()) {
-    if (entry?.transport !== "tls") continue;
-    if (certificate.length === 0) tell(["listen", index, "transport"], "tls", "tls with a [[certificate]]");
+    const transport = entry?.transport ?? "";
+    const usual = USUAL_PORTS[transport];
+    if (entry === undefined || usual === undefined) continue;
+    if (transport !== "ws" && certificate.length === 0)
+      tell(["listen", index, "transport"], transport, `${transport} with a [[certificate]]`);
     if (entry.port === SIP_PORT)
-      tell(["listen", index, "port"], SIP_PORT, "another one for tls: 5061 is usual");
+      tell(["listen", index, "port"], SIP_PORT, `another one for ${transport}: ${usual} is usual`);
   }
 }
 

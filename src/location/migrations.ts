@@ -28,9 +28,12 @@ export const MIGRATIONS: readonly Migration[] = [
 
 /** The database knows migrations that this version does not. */
 export class NewerDatabaseError extends Error {
+  /** The oldest of them. */
+  readonly first: string;
   constructor(unknown: readonly string[]) {
     super(`it was written by a newer version (unknown migrations: ${unknown.join(", ")})`);
     this.name = "NewerDatabaseError";
+    this.first = unknown[0] ?? "";
   }
 }
 
@@ -39,15 +42,19 @@ export class NewerDatabaseError extends Error {
  * is. Throws NewerDatabaseError, or what SQLite throws.
  */
 export function migrate(db: Database, wall_ms: number, migrations: readonly Migration[] = MIGRATIONS): void {
-  const applied = appliedNames(db);
-  const unknown = [...applied].filter((name) => !migrations.some((known) => known.name === name));
-  if (unknown.length > 0) throw new NewerDatabaseError(unknown);
-  for (const { name, sql } of migrations) {
-    if (!applied.has(name)) applyOne(db, name, sql, wall_ms);
-  }
+  for (const { name, sql } of pending(db, migrations)) applyOne(db, name, sql, wall_ms);
 }
 
-function appliedNames(db: Database): Set<string> {
+/** Those a database lacks, in order. Throws NewerDatabaseError. */
+export function pending(db: Database, migrations: readonly Migration[] = MIGRATIONS): readonly Migration[] {
+  const applied = appliedNames(db);
+  const unknown = [...applied].filter((name) => !migrations.some((known) => known.name === name));
+  if (unknown.length > 0) throw new NewerDatabaseError(unknown.sort());
+  return migrations.filter(({ name }) => !applied.has(name));
+}
+
+/** Empty: a database nobody has written to. */
+export function appliedNames(db: Database): Set<string> {
   const table = db.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'");
   if (table.get() === null) return new Set();
   const rows = db.prepare("SELECT name FROM migrations").values() as [string][];

@@ -2,6 +2,7 @@
  * SQLite's and the file system's errors as the store's own codes, and what the operator can do.
  */
 import { SQLiteError } from "bun:sqlite";
+import { backupBefore } from "./migration-backups.ts";
 import { NewerDatabaseError } from "./migrations.ts";
 import type { StoreFailure, StoreFailureCode } from "./store.ts";
 
@@ -61,10 +62,17 @@ export function storeFailure(error: unknown, path: string): StoreFailure {
 /** The same for the start, when there is nothing to go on with. */
 export function openError(error: unknown, path: string): StoreOpenError {
   if (error instanceof StoreOpenError) return error;
-  if (error instanceof NewerDatabaseError) return new StoreOpenError(path, "newer", error.message);
+  if (error instanceof NewerDatabaseError) return newerError(error, path);
   const name = String((error as { code?: unknown }).code ?? "");
   const what = error instanceof SQLiteError ? "the database cannot be opened" : "cannot be made or opened";
   return new StoreOpenError(path, codeOf(name), `${what}: ${(error as Error).message} (${name})`);
+}
+
+/** What going back to this version takes: the copy from before, which lacks what happened since. */
+function newerError({ message, first }: NewerDatabaseError, path: string): StoreOpenError {
+  const copy = backupBefore(path, first);
+  const way = copy === null ? "" : `; to go back to this version, put ${copy} in its place`;
+  return new StoreOpenError(path, "newer", message + way);
 }
 
 function codeOf(name: string): StoreFailureCode {

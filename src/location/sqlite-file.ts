@@ -8,7 +8,9 @@ import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock } from "../base/clock.ts";
-import { migrate } from "./migrations.ts";
+import { giveToFolderOwner } from "./folder-owner.ts";
+import { backUpBefore } from "./migration-backups.ts";
+import { appliedNames, migrate, pending } from "./migrations.ts";
 import { meta } from "./schema.ts";
 import { openError, StoreOpenError, storeFailure } from "./sqlite-errors.ts";
 import type { StoreFailure } from "./store.ts";
@@ -184,7 +186,8 @@ export class SqliteFile {
 }
 
 function openHandle(path: string, wall_ms: number, busy_ms: number): Handle {
-  closeSync(openSync(path, "a", 0o600)); // SQLite gives -wal and -shm the same mode
+  closeSync(openSync(path, "a", 0o600)); // SQLite gives -wal and -shm the same mode and owner
+  giveToFolderOwner(path);
   const db = new Database(path, { readwrite: true, create: false });
   try {
     db.run(`PRAGMA busy_timeout = ${busy_ms}`);
@@ -197,6 +200,8 @@ function openHandle(path: string, wall_ms: number, busy_ms: number): Handle {
     db.run(`PRAGMA journal_size_limit = ${WAL_BYTES_KEPT}`);
     db.run(`PRAGMA wal_autocheckpoint = ${WAL_AUTOCHECKPOINT_PAGES}`);
     checkIntegrity(db, path);
+    const [first] = pending(db);
+    if (first !== undefined && appliedNames(db).size > 0) backUpBefore(db, path, first.name, wall_ms);
     migrate(db, wall_ms);
     const orm = drizzle(db);
     const begin = db.prepare("BEGIN IMMEDIATE");

@@ -20,7 +20,8 @@ import { isEnd } from "../nat/route-token.ts";
 function routeUri(token: string, local: LocalEndpoint, address: string, isSips: boolean): string {
   const where = `${token}@${sentByFor(local, address)}`;
   if (isSips) return `sips:${where}${local.transport === "wss" ? ";transport=ws" : ""};lr`; // RFC 5630 §3.1.3
-  return `sip:${where}${local.transport === "udp" ? "" : `;transport=${local.transport}`};lr`;
+  const transport = local.transport === "wss" ? "ws" : local.transport; // RFC 7118 §5.3: one word for both
+  return `sip:${where}${transport === "udp" ? "" : `;transport=${transport}`};lr`;
 }
 
 /** The same for the peer at the other end of the flow. */
@@ -56,6 +57,9 @@ function transportOf(uri: SipUri): string {
   const named = uriParam(uri, "transport");
   return uri.scheme === "sips" ? (named === "ws" ? "wss" : "tls") : (named ?? "udp");
 }
+
+const isBy = (transport: string, named: string): boolean =>
+  transport === named || (named === "ws" && transport === "wss");
 
 export class OwnRoutes {
   readonly #tokens: RouteTokens;
@@ -107,6 +111,6 @@ export class OwnRoutes {
     if (ends === null || !isEnd(ends.caller, source.remoteAddress, source.remotePort)) return undefined;
     const name = port === null ? host : hostPort(host, port);
     const transport = transportOf(uri);
-    return this.#endpoints.find((local) => local.transport === transport && isNameOf(local, name));
+    return this.#endpoints.find((local) => isNameOf(local, name) && isBy(local.transport, transport));
   }
 }

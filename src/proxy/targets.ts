@@ -121,7 +121,8 @@ export function ofInstance(bindings: readonly Binding[], uri: SipUri): readonly 
   return bindings.filter((binding) => binding.instance?.toLowerCase() === instance);
 }
 
-/** Whether its phone is reached by TLS. */
-export function isSecure({ contact, flow }: Binding): boolean {
-  return flow.transport === "tls" || flow.transport === "wss" || /^sips:/i.test(contact);
+/** Whether its phone is reached by TLS: over the connection it has, or by its Contact where it is not held to a flow. */
+export function isSecure({ contact, flow, outbound }: Binding): boolean {
+  if (flow.transport === "tls" || flow.transport === "wss") return true;
+  return /^sips:/i.test(contact) && !outbound && flow.nat === "";
 }

@@ -134,6 +134,16 @@ export class Certificates {
     return this.#loaded[0]?.server ?? null;
   }
 
+  /** For a server that picks by name itself; the first without one, for whoever asks for nobody. */
+  get all(): readonly { readonly serverName: string; readonly context: ServerContext }[] {
+    const [first] = this.#loaded;
+    if (first === undefined) return [];
+    const named = this.#loaded.flatMap(({ names, server }) =>
+      names.map((serverName) => ({ serverName, context: server })),
+    );
+    return [{ serverName: "", context: first.server }, ...named];
+  }
+
   /** For a peer that asks for this name, else the first. */
   contextFor(name: string): SecureContext | null {
     const fitting = this.#loaded.find(({ names }) => provesName(names, name));

@@ -30,6 +30,8 @@ export interface TcpOptions extends FramingLimits {
   readonly connections_per_address_max: number;
   /** A connection that moves nothing for so long is closed (RFC 3261 §18: at least 64*T1). */
   readonly idle_s: number;
+  /** A connection that was accepted must bring a first message within so long. */
+  readonly first_message_s: number;
   /** A message must be complete so long after its first byte. */
   readonly partial_message_s: number;
   readonly connect_timeout_ms: number;
@@ -63,7 +65,14 @@ const ABRUPT: ReadonlySet<CloseReason> = new Set([
   "connect_timeout",
   "certificate_refused",
   "banned",
+  "no_message",
 ]);
+
+/** CR and LF only (RFC 5626 §3.5.1). */
+function isBlank(bytes: Buffer): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 13 && bytes[i] !== 10) return false;
+  return true;
+}
 
 export class Connection implements Flow {
   readonly transport: TransportName;
@@ -88,6 +97,7 @@ export class Connection implements Flow {
   #wire: Wire | null = null;
   #state: ConnectionState = "connecting";
   #watchers: Set<FlowObserver> | null = null;
+  readonly #acceptedAt: number;
   /** When bytes moved last; while connecting or finishing: when that began. */
   #movedAt: number;
   /** When the first byte came of the message that is still incomplete. */
@@ -108,6 +118,7 @@ export class Connection implements Flow {
     this.id = `${flowId(local, remote.address, remote.port)}#${remote.number}`;
     this.since = owner.clock.wall();
     this.#movedAt = owner.clock.now();
+    this.#acceptedAt = this.#movedAt;
     this.#framer = new StreamFramer(owner.options);
   }
 
@@ -204,6 +215,15 @@ export class Connection implements Flow {
     else if (frames > 0 || this.#partialSince === null) this.#partialSince = now;
   }
 
+  /** A whole message from the peer, or what keeps the path open. */
+  frame(bytes: Buffer): void {
+    if (!this.#isReading()) return;
+    this.bytesIn += bytes.length;
+    this.#movedAt = this.#owner.clock.now();
+    if (isBlank(bytes)) this.#answerPing();
+    else this.#message(bytes);
+  }
+
   /** The peer sends nothing more (FIN). Half-open connections serve nobody here: ours ends as well. */
   peerEnded(): void {
     if (this.#state === "finishing") this.close(this.#finishReason);
@@ -244,7 +264,7 @@ export class Connection implements Flow {
 
   /** Closes it when one of its time limits is over: the table's sweep calls this. */
   check(now: number): void {
-    const { connect_timeout_ms, idle_s, partial_message_s } = this.#owner.options;
+    const { connect_timeout_ms, first_message_s, idle_s, partial_message_s } = this.#owner.options;
     const still = now - this.#movedAt;
     if (this.#state === "connecting") {
       if (still >= connect_timeout_ms) this.close("connect_timeout");
@@ -253,6 +273,8 @@ export class Connection implements Flow {
     } else if (this.#partialSince !== null && now - this.#partialSince >= partial_message_s * 1000) {
       this.close("partial_message_stalled");
     } else if (still >= idle_s * 1000) this.close("idle");
+    else if (this.messagesIn === 0 && !this.outgoing && now - this.#acceptedAt >= first_message_s * 1000)
+      this.close("no_message");
   }
 
   #isReading(): boolean {

@@ -16,6 +16,8 @@ export interface ListenEntry {
   readonly advertise?: string;
   /** Networks, beside those of the machine's interface, whose hosts are told the bound address. */
   readonly local_networks?: readonly string[];
+  /** Whose pages may open a WebSocket. */
+  readonly origins?: readonly string[];
 }
 
 /** Why an entry cannot be had. */
@@ -29,7 +31,11 @@ export interface ListenFailure {
 }
 
 /** What can be listened on. */
-export type ListenTransport = "udp" | "tcp" | "tls";
+export const LISTEN_TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"] as const;
+export type ListenTransport = (typeof LISTEN_TRANSPORTS)[number];
+
+const isListenTransport = (name: string): name is ListenTransport =>
+  (LISTEN_TRANSPORTS as readonly string[]).includes(name);
 
 /** One socket to have. */
 export interface Wanted {
@@ -41,6 +47,7 @@ export interface Wanted {
   readonly port: number;
   readonly advertise: string | null;
   readonly local_networks: readonly string[];
+  readonly origins: readonly string[];
   /** Comes from "any": it may be missing as long as its address is not usable. */
   readonly following: boolean;
 }
@@ -101,8 +108,8 @@ const listedTwice = (wanted: Wanted, other: Wanted): ListenFailure => ({
 /** What is wrong with the entry by itself; null when nothing is. */
 function entryFault(entry: ListenEntry): string | null {
   const { transport, address, port } = entry;
-  if (transport !== "udp" && transport !== "tcp" && transport !== "tls")
-    return `transport "${transport}" is not available: use udp, tcp or tls`;
+  if (!isListenTransport(transport))
+    return `transport "${transport}" is not available: use ${LISTEN_TRANSPORTS.join(", ")}`;
   if (!Number.isInteger(port) || port < 0 || port > 65535) return `port ${port} is not between 0 and 65535`;
   if (address === "any") return null;
   if (address.includes("%") || /^fe[89ab]/i.test(address)) {
@@ -126,7 +133,7 @@ function wantedOf(
   following: boolean,
   networksOf: (address: string) => readonly string[],
 ): Wanted {
-  const transport = entry.transport === "tcp" || entry.transport === "tls" ? entry.transport : "udp";
+  const transport = isListenTransport(entry.transport) ? entry.transport : "udp";
   return {
     key: `${transport} ${hostPort(address, entry.port)}${entry.port === 0 && !following ? `#${index}` : ""}`,
     index,
@@ -135,6 +142,7 @@ function wantedOf(
     port: entry.port,
     advertise: advertised(entry.advertise, address, following),
     local_networks: [...networksOf(address), ...(entry.local_networks ?? [])],
+    origins: entry.origins ?? [],
     following,
   };
 }

@@ -8,7 +8,7 @@ import type { Metrics } from "../base/metrics.ts";
 import type { TlsRules } from "./certificates.ts";
 import type { TcpOptions } from "./connection.ts";
 import type { Connections } from "./connections.ts";
-import type { ListenEntry, ListenFailure, Wanted } from "./listen-plan.ts";
+import type { ListenEntry, ListenFailure, ListenTransport, Wanted } from "./listen-plan.ts";
 import { listenFailure, planListeners } from "./listen-plan.ts";
 import { interfaceNetworks } from "./local-addresses.ts";
 import type { SocketOptions } from "./socket-options.ts";
@@ -19,6 +19,7 @@ import type { TlsListener } from "./tls-listener.ts";
 import type { TransportMetrics } from "./transport-metrics.ts";
 import type { UdpOptions } from "./udp-listener.ts";
 import { UdpListener } from "./udp-listener.ts";
+import { WsListener } from "./ws-listener.ts";
 
 export interface ListenersParts {
   readonly clock: Clock;
@@ -44,19 +45,20 @@ export interface ListenOptions {
 
 interface Listener {
   readonly wanted: Wanted;
-  readonly socket: UdpListener | TcpListener | TlsListener;
+  readonly socket: UdpListener | StreamListener;
 }
 
 /** A listener whose connections lead both ways. */
-export type StreamListener = TcpListener | TlsListener;
-export type StreamTransport = "tcp" | "tls";
+export type StreamListener = TcpListener | TlsListener | WsListener;
+export type StreamTransport = Exclude<ListenTransport, "udp">;
 
+const NO_STREAMS = { tcp: [], tls: [], ws: [], wss: [] };
 const RESCAN_MS = 5000;
 
 export class Listeners {
   // By kind, for the look-ups of each message.
   udp: readonly UdpListener[] = [];
-  streams: Readonly<Record<StreamTransport, readonly StreamListener[]>> = { tcp: [], tls: [] };
+  streams: Readonly<Record<StreamTransport, readonly StreamListener[]>> = NO_STREAMS;
   /** A new list whenever it changes. */
   endpoints: readonly LocalEndpoint[] = [];
   /** Null: nothing here has to do with TLS, whose code is not even loaded. */
@@ -84,7 +86,8 @@ export class Listeners {
 
   stopAccepting(): void {
     this.#accepting = false;
-    for (const listener of [...this.streams.tcp, ...this.streams.tls]) listener.stopAccepting();
+    for (const listeners of Object.values(this.streams))
+      for (const listener of listeners) listener.stopAccepting();
   }
 
   /** For good. */
@@ -100,7 +103,7 @@ export class Listeners {
 
   /** Loads what TLS needs, and our certificates; sentences say what stands in the way. */
   async #useTls(wanted: readonly Wanted[], rules: TlsRules): Promise<ListenFailure[]> {
-    const first = wanted.find(({ transport }) => transport === "tls");
+    const first = wanted.find(({ transport }) => transport === "tls" || transport === "wss");
     if (first === undefined) return [];
     this.tls ??= await loadTls(this.#parts, rules, () => this.#renew());
     this.#connections.handshakes_max = rules.handshakes_max;
@@ -109,7 +112,8 @@ export class Listeners {
   }
 
   #renew(): void {
-    for (const listener of this.streams.tls) if (!(listener instanceof TcpListener)) listener.renew();
+    for (const listener of [...this.streams.tls, ...this.streams.wss])
+      if (!(listener instanceof TcpListener)) listener.renew();
   }
 
   async #apply(entries: readonly ListenEntry[], { tcp, udp, tls }: ListenOptions): Promise<ListenFailure[]> {
@@ -155,16 +159,23 @@ export class Listeners {
         };
         return { wanted, socket: await UdpListener.open(parts, this.#udpOptions, wanted) };
       }
-      const socket =
-        wanted.transport === "tls" && this.tls !== null
-          ? await this.tls.open(this.#connections, wanted)
-          : new TcpListener(this.#connections, this.#parts.log, wanted);
+      const socket = await this.#openStream(wanted);
       if (!this.#accepting) socket.stopAccepting();
       return { wanted, socket };
     } catch (error) {
       const code = (error as { code?: unknown }).code;
       return listenFailure(wanted, typeof code === "string" ? code : String(error));
     }
+  }
+
+  /** Throws, or rejects with, the system's error. */
+  async #openStream(wanted: Wanted): Promise<StreamListener> {
+    const { admits, log } = this.#parts;
+    const connections = this.#connections;
+    if (wanted.transport === "tls" && this.tls !== null) return this.tls.open(connections, wanted);
+    if (wanted.transport === "tcp") return new TcpListener(connections, log, wanted);
+    const certificates = wanted.transport === "wss" ? (this.tls?.certificates ?? null) : null;
+    return new WsListener({ connections, admits, certificates, log }, wanted);
   }
 
   /** Closes what is not wanted any more and gives what stays the name it shall carry now. */
@@ -188,10 +199,10 @@ export class Listeners {
 
   #changed(): void {
     const udp: UdpListener[] = [];
-    const streams: Record<StreamTransport, StreamListener[]> = { tcp: [], tls: [] };
+    const streams: Record<StreamTransport, StreamListener[]> = { tcp: [], tls: [], ws: [], wss: [] };
     for (const { socket } of this.#listeners.values()) {
       if (socket instanceof UdpListener) udp.push(socket);
-      else streams[socket instanceof TcpListener ? "tcp" : "tls"].push(socket);
+      else streams[socket.endpoint.transport as StreamTransport].push(socket);
     }
     this.udp = udp;
     this.streams = streams;

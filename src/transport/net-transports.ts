@@ -52,6 +52,7 @@ const TCP_UNSET: TcpOptions = {
   connections_max: 0,
   connections_per_address_max: 0,
   idle_s: 0,
+  first_message_s: 0,
   partial_message_s: 0,
   connect_timeout_ms: 0,
   queue_bytes_max: 0,
@@ -122,9 +123,9 @@ export class NetTransports implements Transports {
     if (isIP(address) === 0 || address.includes("%") || port < 1 || port > 65535) return null;
     if (transport === "udp")
       return this.#route.pick(this.#listeners.udp, address, from)?.flow(address, port) ?? null;
-    if (transport !== "tcp" && transport !== "tls") return null;
     const live = this.#connections.to(transport, address, port);
     if (live !== null && (name === undefined || live.isFor(name))) return live;
+    if (transport !== "tcp" && transport !== "tls") return null; // browsers take no connections
     return this.#connect(transport, address, port, from, name ?? address);
   }
 

@@ -20,6 +20,7 @@ export type CloseReason =
   | "handshake_failed"
   | "certificate_refused"
   | "banned"
+  | "no_message"
   | "listener_gone"
   | "shutdown";
 
@@ -87,6 +88,11 @@ export class TransportMetrics {
   tcpRefused(direction: "in" | "out", reason: RefusalReason): void {
     const help = "Connections not accepted or not opened because of a limit";
     this.#metrics.counter("sipedge_tcp_connections_refused_total", help, { direction, reason }).inc();
+  }
+
+  wsRefused(status: number): void {
+    const help = "WebSocket handshakes that were refused, by the HTTP status they got";
+    this.#metrics.counter("sipedge_ws_refused_total", help, { status: String(status) }).inc();
   }
 
   tcpClosed(reason: CloseReason): void {

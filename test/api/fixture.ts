@@ -195,6 +195,11 @@ export class FakeSources implements ApiSources {
     return this.peerRows.slice(0, max);
   }
 
+  drained = 0;
+  drain(): void {
+    this.drained++;
+  }
+
   connectionCount(): number {
     return this.rows.length;
   }

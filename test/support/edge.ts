@@ -17,6 +17,10 @@ export interface EdgeOptions {
   readonly toml?: string;
   /** Where its data lies; else a folder of its own, which `stop` removes. */
   readonly data_dir?: string;
+  /** What runs in place of the source tree: an executable, with an emulator in front if need be. */
+  readonly command?: readonly string[];
+  /** The folder it is started in. */
+  readonly cwd?: string;
 }
 
 /** A port that is free at this address for UDP and for TCP. */
@@ -53,9 +57,17 @@ export class Edge {
   readonly addresses: readonly string[];
   readonly port: number;
   program: Program;
+  readonly #command: readonly string[];
   #api = "";
 
-  private constructor(dir: string, addresses: readonly string[], port: number, program: Program) {
+  private constructor(
+    dir: string,
+    addresses: readonly string[],
+    port: number,
+    command: readonly string[],
+    program: Program,
+  ) {
+    this.#command = command;
     this.dir = dir;
     this.configFile = join(dir, "sipedge.toml");
     this.addresses = addresses;
@@ -70,14 +82,17 @@ export class Edge {
     const port = await freePort(addresses[0]!);
     const data_dir = options.data_dir ?? join(dir, "data");
     writeFileSync(join(dir, "sipedge.toml"), configText(addresses, port, data_dir, options.toml ?? ""));
-    const edge = new Edge(dir, addresses, port, serve(join(dir, "sipedge.toml")));
+    const command = options.command ?? SIPEDGE;
+    const argv = [...command, "serve", "--config", join(dir, "sipedge.toml")];
+    const program = new Program(argv, options.cwd === undefined ? {} : { cwd: options.cwd });
+    const edge = new Edge(dir, addresses, port, command, program);
     await edge.#ready();
     return edge;
   }
 
   /** Starts it again with the same config, ports and data, after it ended. */
   async again(): Promise<void> {
-    this.program = serve(this.configFile);
+    this.program = new Program([...this.#command, "serve", "--config", this.configFile]);
     await this.#ready();
   }
 
@@ -99,7 +114,7 @@ export class Edge {
 
   /** `sipedge user add`, the password through standard input; waits until the running process knows it. */
   async addUser(name: string, password: string): Promise<void> {
-    const argv = [...SIPEDGE, "user", "add", name, "--config", this.configFile, "--password-stdin"];
+    const argv = [...this.#command, "user", "add", name, "--config", this.configFile, "--password-stdin"];
     const program = new Program(argv, { stdin: `${password}\n` });
     const code = await program.ended();
     if (code !== 0) throw new Error(`user add ${name}: ${program.output}`);
@@ -126,10 +141,6 @@ export class Edge {
       throw error;
     }
   }
-}
-
-function serve(configFile: string): Program {
-  return new Program([...SIPEDGE, "serve", "--config", configFile]);
 }
 
 /** The config of a test: `toml` may hold further sections, but none of those given here. */

@@ -222,15 +222,17 @@ for (const [name, meet] of [
 }
 
 describe("accepting connections", () => {
-  test("one that never says anything is closed after the idle time", async () => {
+  test("B-52 one over which no message comes is closed after first_message_s, whatever else it sends", async () => {
     const rig = await listening();
-    const peer = await peerOf(rig);
-    await until(() => rig.metric("tcp_connections") === 1);
-    rig.clock.advance(119_000);
-    expect(rig.metric("tcp_connections")).toBe(1);
-    rig.clock.advance(2000);
-    expect(rig.metric("tcp_closed_total", { reason: "idle" })).toBe(1);
-    await until(() => peer.closed);
+    const [silent, pinging] = [await peerOf(rig), await peerOf(rig)];
+    await until(() => rig.metric("tcp_connections") === 2);
+    rig.clock.advance(90_000);
+    pinging.write("\r\n\r\n");
+    await until(() => pinging.text !== "");
+    expect(rig.metric("tcp_connections")).toBe(2);
+    rig.clock.advance(11_000);
+    expect(rig.metric("tcp_closed_total", { reason: "no_message" })).toBe(2);
+    await until(() => silent.closed && pinging.closed);
   });
 
   test("connections_per_address_max: the newcomer is refused, counted, and its place is free later", async () => {

@@ -69,7 +69,7 @@ describe("listen entries that cannot be", () => {
     ["link-local", udp("fe80::1"), /link-local/],
     ["link-local with its interface", udp("fe80::1%eth0"), /link-local/],
     ["a name", udp("sip.example.test"), /neither an IP address nor "any"/],
-    ["another transport", { transport: "sctp", address: "any", port: 5061 }, /use udp, tcp or tls/],
+    ["another transport", { transport: "sctp", address: "any", port: 5061 }, /use udp, tcp, tls, ws, wss/],
     ["a port out of range", udp("any", 70_000), /not between 0 and 65535/],
   ];
   for (const [name, entry, sentence] of cases) {

@@ -15,6 +15,7 @@ export const TCP: TcpOptions = {
   connections_max: 100,
   connections_per_address_max: 50,
   idle_s: 120,
+  first_message_s: 100,
   partial_message_s: 10,
   connect_timeout_ms: 4000,
   queue_bytes_max: 1_000_000,

@@ -3,9 +3,15 @@
  */
 import { parseArgs } from "node:util";
 import { COMMIT, VERSION } from "../version.ts";
+import { backup } from "./backup.ts";
 import { check } from "./check.ts";
 import { dnsRecords } from "./dns-records.ts";
+import { doctor } from "./doctor.ts";
+import { drain } from "./drain.ts";
 import { forward } from "./forward.ts";
+import { importConfig } from "./import.ts";
+import { init } from "./init.ts";
+import { restore } from "./restore.ts";
 import { route } from "./route.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
@@ -25,6 +31,11 @@ export interface Invocation {
   /** `--pcap`: the file to write. */
   readonly pcap: string | null;
   readonly messages: boolean;
+  readonly force: boolean;
+  readonly domain: string | null;
+  readonly address: string | null;
+  readonly port: string | null;
+  readonly user: string | null;
 }
 
 type Command = (invocation: Invocation) => number | Promise<number>;
@@ -57,6 +68,36 @@ const COMMANDS: Readonly<Record<string, { run: Command; words: string; does: str
     words: "[CALL]  [--messages] [--pcap FILE] [--config FILE] [--url URL]",
     does: "say what came and left for a call and why it went so; without CALL, list the last ones",
   },
+  init: {
+    run: init,
+    words: "[FILE] [--domain NAME] [--address ADDRESS] [--port N] [--user NAME] [--password-stdin] [--force]",
+    does: "write a small configuration that works; asks on a terminal",
+  },
+  doctor: {
+    run: doctor,
+    words: "[--config FILE]",
+    does: "look for what will stop calls, and say what to do",
+  },
+  backup: {
+    run: backup,
+    words: "FILE [--config FILE] [--force]",
+    does: "store, keys and configuration in one file; the appliance may run",
+  },
+  restore: {
+    run: restore,
+    words: "FILE [--config FILE] [--force]",
+    does: "put a backup in place of what is there; the appliance must not run",
+  },
+  import: {
+    run: importConfig,
+    words: "kamailio|siproxd FILE [SUBSCRIBERS]",
+    does: "print a configuration made of another server's, and what was not taken over",
+  },
+  drain: {
+    run: drain,
+    words: "[--config FILE] [--url URL]",
+    does: "take nothing new; the appliance ends after its last call",
+  },
   status: { run: status, words: "[--config FILE] [--url URL]", does: "ask the running appliance how it is" },
   version: { run: version, words: "", does: "print the version" },
   help: { run: help, words: "", does: "print this" },
@@ -81,6 +122,11 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     at: values.at ?? null,
     pcap: values.pcap ?? null,
     messages: values.messages ?? false,
+    force: values.force ?? false,
+    domain: values.domain ?? null,
+    address: values.address ?? null,
+    port: values.port ?? null,
+    user: values.user ?? null,
   });
 }
 
@@ -93,6 +139,11 @@ const OPTIONS = {
   at: { type: "string" },
   pcap: { type: "string" },
   messages: { type: "boolean" },
+  force: { type: "boolean" },
+  domain: { type: "string" },
+  address: { type: "string" },
+  port: { type: "string" },
+  user: { type: "string" },
   help: { type: "boolean", short: "h" },
   version: { type: "boolean", short: "v" },
 } as const;

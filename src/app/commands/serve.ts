@@ -3,6 +3,7 @@ import { systemClock } from "../../base/clock.ts";
 import type { Log } from "../../base/log.ts";
 import { LineLog } from "../../base/log.ts";
 import { Appliance, StartError } from "../appliance.ts";
+import { ServiceNotice } from "../service-notice.ts";
 import { VERSION } from "../version.ts";
 import type { Invocation } from "./commands.ts";
 import { usage } from "./commands.ts";
@@ -21,7 +22,10 @@ export async function serve({ words, config: file }: Invocation): Promise<number
     const appliance = await Appliance.start(config, dataDirOf(config, file), log);
     process.stdout.write(greeting(appliance, file));
     announce(log, appliance);
-    await untilStopped(appliance, file);
+    const notice = new ServiceNotice(process.env, systemClock);
+    notice.ready();
+    await untilStopped(appliance, file, notice);
+    notice.close();
     return 0;
   } catch (error) {
     if (!(error instanceof StartError)) throw error;
@@ -41,14 +45,16 @@ function announce(log: Log, appliance: Appliance): void {
 }
 
 /** Resolves after a clean stop. A second signal ends the process at once. */
-function untilStopped(appliance: Appliance, file: string | null): Promise<void> {
+function untilStopped(appliance: Appliance, file: string | null, notice: ServiceNotice): Promise<void> {
   return new Promise((resolve) => {
     let asked = false;
     const stop = (): void => {
       if (asked) process.exit(1);
       asked = true;
-      void appliance.stop().then(resolve);
+      notice.stopping();
+      void appliance.stop();
     };
+    void appliance.stopped.then(resolve);
     process.on("SIGTERM", stop);
     process.on("SIGINT", stop);
     let reloading: Promise<void> = Promise.resolve();

@@ -98,8 +98,8 @@ async function readPassword(name: string, fromStdin: boolean): Promise<string | 
 }
 
 function ask(question: string): Promise<string> {
+  process.stdin.setRawMode(true); // before the question: who answers at once must not see it echoed
   process.stderr.write(question);
-  process.stdin.setRawMode(true);
   return new Promise((resolve) => {
     let typed = "";
     const take = (chunk: Buffer): void => {

@@ -1,0 +1,52 @@
+/**
+ * Whether somebody may open a WebSocket for SIP (RFC 7118 §4.1, RFC 6455 §4.2), and what he is told when not. Pure.
+ */
+
+export interface WsRules {
+  /** Origins (`https://phone.example.test`) whose pages may connect; `*`: any page. */
+  readonly origins: readonly string[];
+}
+
+export interface WsRefusal {
+  readonly status: number;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** Null: he may. */
+export function handshakeRefusal(
+  method: string,
+  headers: { get(name: string): string | null },
+  { origins }: WsRules,
+): WsRefusal | null {
+  if (method !== "GET" || headers.get("upgrade")?.toLowerCase() !== "websocket") return NO_WEBSOCKET;
+  if (headers.get("sec-websocket-version") !== "13") return OLD_VERSION;
+  const offered = (headers.get("sec-websocket-protocol") ?? "")
+    .split(",")
+    .map((name) => name.trim().toLowerCase());
+  if (!offered.includes("sip")) return NO_SIP;
+  return mayConnect(headers.get("origin"), headers.get("host"), origins) ? null : FOREIGN_ORIGIN;
+}
+
+/** Browsers always say whose page asks; a page of this very host may, and those that are listed. */
+function mayConnect(origin: string | null, host: string | null, origins: readonly string[]): boolean {
+  if (origin === null || origins.includes("*")) return true;
+  if (origins.some((allowed) => allowed.toLowerCase() === origin.toLowerCase())) return true;
+  return host !== null && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+}
+
+const NO_WEBSOCKET: WsRefusal = {
+  status: 426,
+  text: "SIP over WebSocket (RFC 7118) is spoken here",
+  headers: { upgrade: "websocket", connection: "upgrade" },
+};
+const OLD_VERSION: WsRefusal = {
+  status: 426,
+  text: "WebSocket version 13 is spoken here",
+  headers: { "sec-websocket-version": "13" },
+};
+const NO_SIP: WsRefusal = { status: 400, text: 'The sub-protocol "sip" must be offered (RFC 7118 §4.1)' };
+const FOREIGN_ORIGIN: WsRefusal = {
+  status: 403,
+  text: "Pages of this origin may not connect: the listener's key origins lists those that may",
+};
