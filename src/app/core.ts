@@ -55,7 +55,7 @@ import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { isCallForHelp, passThrough } from "./request-chain.ts";
-import { locatorRules, proxyRules, realmOf, registrarLimits, sessionRules } from "./room-rules.ts";
+import { authRules, locatorRules, proxyRules, registrarLimits, sessionRules } from "./room-rules.ts";
 import { makeTracing, traceRules } from "./tracing.ts";
 import { AppTrunks } from "./trunks.ts";
 
@@ -145,8 +145,7 @@ export class Core implements TransactionUser {
     this.domains.configure(config.domains, this.#endpoints);
     this.#nonces = new Nonces(clock, dice, config.auth.nonce_lifetime_s * 1000);
     const authenticator = new Authenticator({
-      realm: realmOf(config),
-      algorithms: config.auth.algorithms,
+      ...authRules(config),
       nonces: this.#nonces,
       accounts: (name) => usableAccount(parts.users, name, this.#rooms.authenticator.realm),
       metrics,
@@ -235,8 +234,7 @@ export class Core implements TransactionUser {
     this.#intake.limits = config.limits;
     this.#nonces.lifetimeMs = config.auth.nonce_lifetime_s * 1000;
     const { authenticator, judge, proxy, registrar } = this.#rooms;
-    authenticator.realm = realmOf(config);
-    authenticator.algorithms = config.auth.algorithms;
+    authenticator.rules = authRules(config);
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
     this.keeper.configure(config, this.#parts.store.all());

@@ -25,6 +25,7 @@ import { telAsSip } from "../peers/tel.ts";
 import type { Caller } from "../proxy/directory.ts";
 import type { OwnPath } from "../proxy/forward.ts";
 import { formsDialog } from "../proxy/forward.ts";
+import { accountUri } from "../proxy/identity.ts";
 import { detectLoop, loopHash } from "../proxy/loop.ts";
 import type { StatefulProxy } from "../proxy/proxy.ts";
 import type { Routing } from "../proxy/route.ts";
@@ -206,6 +207,8 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     callId,
     loopHash,
     callerUser: caller.user,
+    assertedUri: caller.user === null ? null : accountUri(caller.user, rooms.domains.canonical),
+    senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.isPeer(source.remoteAddress),
     callerIsOurs: admission.ours,
     callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
     spentLines: spentCredentials(rooms, request),

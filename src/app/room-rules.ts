@@ -1,6 +1,7 @@
 /**
  * The configuration in the words of each room: milliseconds in place of seconds, defaults that follow others.
  */
+import type { AuthRules } from "../auth/authenticator.ts";
 import type { LocalEndpoint } from "../base/flow.ts";
 import type { CallRules } from "../calls/call-table.ts";
 import type { SessionRules } from "../calls/session-timer.ts";
@@ -68,3 +69,11 @@ export function tlsRules({ certificate, tls }: Config): TlsRules {
 export function callRules({ calls, records }: Config): CallRules {
   return { calls_max: records.calls_max, max_duration_ms: calls.max_duration_s * 1000 };
 }
+
+/** [auth], as the authenticator has it. */
+export const authRules = (config: Config): AuthRules => ({
+  realm: realmOf(config),
+  algorithms: config.auth.algorithms,
+  qop: config.auth.qop,
+  bindsNonces: config.auth.nonce_source,
+});

@@ -8,7 +8,7 @@ import { H } from "../message/header-names.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { parseUri } from "../message/uri.ts";
-import type { Algorithm } from "./digest.ts";
+import type { Algorithm, Qop } from "./digest.ts";
 import { digestResponse } from "./digest.ts";
 import type { Nonces } from "./nonces.ts";
 
@@ -28,6 +28,7 @@ export type ChallengeCause =
   | "unknown_user"
   | "wrong_password"
   | "stale_nonce"
+  | "nonce_of_another"
   | "replayed_nonce"
   | "uri_mismatch"
   | "too_many_tries";
@@ -36,10 +37,17 @@ export type Verdict =
   | { readonly user: string }
   | { readonly challenge: readonly string[]; readonly cause: ChallengeCause };
 
-export interface AuthenticatorOptions {
+export interface AuthRules {
   readonly realm: string;
   /** In the order in which they are offered (RFC 8760 §2.4: the one preferred first). */
   readonly algorithms: readonly Algorithm[];
+  /** What responses may cover, in the order in which it is offered (RFC 7616 §3.3 qop). */
+  readonly qop: readonly Qop[];
+  /** Whether a nonce proves something only from the address it was issued to. */
+  readonly bindsNonces: boolean;
+}
+
+export interface AuthenticatorOptions extends AuthRules {
   readonly nonces: Nonces;
   readonly accounts: FindAccount;
   readonly metrics: Metrics;
@@ -53,11 +61,11 @@ interface Side {
 const SERVER: Side = { credentials: H.Authorization, challenge: "WWW-Authenticate" };
 const PROXY: Side = { credentials: H.ProxyAuthorization, challenge: "Proxy-Authenticate" };
 
+const STALE: ReadonlySet<ChallengeCause> = new Set(["stale_nonce", "replayed_nonce", "nonce_of_another"]);
 const NC = /^[0-9a-fA-F]{8}$/;
 
 export class Authenticator {
-  realm: string;
-  algorithms: readonly Algorithm[];
+  rules: AuthRules;
   /** Told of a wrong password or an unknown account. `isProved`: the sender receives what is sent to that address. */
   onFailed: (address: string, account: string, isProved: boolean) => void = () => {};
   /** Told that somebody at that address has proved an account. */
@@ -70,8 +78,7 @@ export class Authenticator {
   readonly #accepted: Counter;
 
   constructor(options: AuthenticatorOptions) {
-    this.realm = options.realm;
-    this.algorithms = options.algorithms;
+    this.rules = options;
     this.#nonces = options.nonces;
     this.#accounts = options.accounts;
     this.#metrics = options.metrics;
@@ -79,6 +86,10 @@ export class Authenticator {
       "sipedge_auth_accepted_total",
       "Requests whose digest credentials were right",
     );
+  }
+
+  get realm(): string {
+    return this.rules.realm;
   }
 
   /** For requests we answer ourselves (REGISTER): Authorization, and 401 challenges. `address`: where it came from. */
@@ -105,7 +116,7 @@ export class Authenticator {
       const params = this.#credentials(request, line);
       if (params === null) continue;
       const name = params.get("username") ?? "";
-      const cause = this.mayTry(address, name) ? this.#prove(request, params) : "too_many_tries";
+      const cause = this.mayTry(address, name) ? this.#prove(request, params, address) : "too_many_tries";
       if (cause === null) {
         this.#accepted.inc();
         this.onProved(address);
@@ -125,22 +136,25 @@ export class Authenticator {
   }
 
   /** Null when the credentials prove the account; the nonce counts as used only then. */
-  #prove(request: SipMessage, params: ReadonlyMap<string, string>): ChallengeCause | null {
+  #prove(request: SipMessage, params: ReadonlyMap<string, string>, address: string): ChallengeCause | null {
     const algorithm = algorithmOf(params.get("algorithm"));
     const nc = params.get("nc") ?? "";
     const uri = params.get("uri") ?? "";
     const nonce = params.get("nonce") ?? "";
     // Departs from RFC 2617 §3.2.2.1: without qop there is no count, so a replay could not be refused.
-    if (algorithm === null || !this.algorithms.includes(algorithm)) return "malformed";
-    if (params.get("qop")?.toLowerCase() !== "auth" || !NC.test(nc)) return "malformed";
+    if (algorithm === null || !this.rules.algorithms.includes(algorithm)) return "malformed";
+    const qop = this.rules.qop.find((offered) => offered === params.get("qop")?.toLowerCase());
+    if (qop === undefined || !NC.test(nc)) return "malformed";
     const account = this.#accounts(params.get("username") ?? "");
     const ha1 = account === null ? null : algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256;
     if (ha1 === null) return "unknown_user";
     const cnonce = params.get("cnonce") ?? "";
-    const expected = digestResponse(algorithm, ha1, request.method, uri, nonce, nc, cnonce);
+    const body = qop === "auth-int" ? request.body : null;
+    const expected = digestResponse(algorithm, ha1, request.method, uri, nonce, nc, cnonce, body);
     // Each nonce gives another expected value, so comparing in constant time would protect nothing.
     if (expected !== params.get("response")?.toLowerCase()) return "wrong_password";
     if (!isMeantFor(uri, request)) return "uri_mismatch";
+    if (this.rules.bindsNonces && !this.#nonces.wasIssuedTo(nonce, address)) return "nonce_of_another";
     const count = Number.parseInt(nc, 16);
     switch (count > 0 ? this.#nonces.use(nonce, count) : "replayed") {
       case "fresh":
@@ -157,16 +171,18 @@ export class Authenticator {
       .counter("sipedge_auth_challenges_total", "Requests answered with 401 or 407, by cause", { cause })
       .inc();
     // Whoever proved the password with an old nonce need not ask the user again (RFC 7616 §3.3 stale).
-    const stale = cause === "stale_nonce" || cause === "replayed_nonce" ? ", stale=true" : "";
+    const stale = STALE.has(cause) ? ", stale=true" : "";
     const nonce = this.#nonces.issue(address);
     const account = name === null ? null : this.#accounts(name);
-    const usable = this.algorithms.filter((algorithm) => account === null || hasHash(account, algorithm));
-    const offered = usable.length > 0 ? usable : this.algorithms;
+    const { algorithms, realm } = this.rules;
+    const usable = algorithms.filter((algorithm) => account === null || hasHash(account, algorithm));
+    const offered = usable.length > 0 ? usable : algorithms;
+    const qop = this.rules.qop.join(",");
     return {
       cause,
       challenge: offered.map(
         (algorithm) =>
-          `${side.challenge}: Digest realm="${this.realm}", nonce="${nonce}", algorithm=${algorithm}, qop="auth"${stale}`,
+          `${side.challenge}: Digest realm="${realm}", nonce="${nonce}", algorithm=${algorithm}, qop="${qop}"${stale}`,
       ),
     };
   }

@@ -1,8 +1,11 @@
 /**
- * Digest arithmetic (RFC 7616 §3.4, RFC 8760): pure, MD5 and SHA-256, qop=auth.
+ * Digest arithmetic (RFC 7616 §3.4, RFC 8760): pure, MD5 and SHA-256, qop auth and auth-int.
  */
 
 export type Algorithm = "MD5" | "SHA-256";
+
+/** What the response covers: the request line alone, or the body as well (§3.4.3). */
+export type Qop = "auth" | "auth-int";
 
 /** Hash of a latin1 string (one character, one byte, as it came from the wire) as lower-case hex. */
 function hash(algorithm: Algorithm, text: string): string {
@@ -20,7 +23,7 @@ export function ha1(algorithm: Algorithm, user: string, realm: string, password:
   return hash(algorithm, Buffer.from(`${user}:${realm}:${password}`, "utf8").toString("latin1"));
 }
 
-/** The response a client that knows HA1 gives with qop=auth (§3.4.1). */
+/** The response a client that knows HA1 gives (§3.4.1): with qop=auth, or over a body with qop=auth-int. */
 export function digestResponse(
   algorithm: Algorithm,
   ha1Hex: string,
@@ -29,7 +32,16 @@ export function digestResponse(
   nonce: string,
   nc: string,
   cnonce: string,
+  body: Uint8Array | null = null,
 ): string {
-  const ha2 = hash(algorithm, `${method}:${uri}`);
-  return hash(algorithm, `${ha1Hex}:${nonce}:${nc}:${cnonce}:auth:${ha2}`);
+  if (body === null) {
+    const ha2 = hash(algorithm, `${method}:${uri}`);
+    return hash(algorithm, `${ha1Hex}:${nonce}:${nc}:${cnonce}:auth:${ha2}`);
+  }
+  const ha2 = hash(algorithm, `${method}:${uri}:${hashOf(algorithm, body)}`);
+  return hash(algorithm, `${ha1Hex}:${nonce}:${nc}:${cnonce}:auth-int:${ha2}`);
+}
+
+function hashOf(algorithm: Algorithm, bytes: Uint8Array): string {
+  return algorithm === "MD5" ? Bun.MD5.hash(bytes, "hex") : Bun.SHA256.hash(bytes, "hex");
 }

@@ -110,10 +110,9 @@ export const http = section(
         {
           test: new RegExp(`^[\\x21-\\x7e]{1,${SECRET_CHARS_MAX}}$`),
           allowed: `1..${SECRET_CHARS_MAX} ASCII characters without spaces (16 or more when not on loopback)`,
-          mayBeFile: true,
         },
         {
-          does: 'What clients send as "Authorization: Bearer …". "file:PATH" takes it from a file.',
+          does: 'What clients send as "Authorization: Bearer …". "file:PATH" takes it from a file, "env:NAME" from the environment.',
           without: "everybody who can reach the API may read who is registered and who calls whom",
           example: "file:/etc/sipedge/token",
         },

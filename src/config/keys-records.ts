@@ -59,10 +59,9 @@ export const records = section(
         {
           test: new RegExp(`^[\\x21-\\x7e]{1,${SECRET_CHARS_MAX}}$`),
           allowed: `1..${SECRET_CHARS_MAX} ASCII characters without spaces`,
-          mayBeFile: true,
         },
         {
-          does: 'Sent with them as "Authorization: Bearer …". "file:PATH" takes it from a file.',
+          does: 'Sent with them as "Authorization: Bearer …". "file:PATH" takes it from a file, "env:NAME" from the environment.',
           without: "whoever receives them cannot tell who sent them",
           example: "file:/etc/sipedge/webhook-token",
         },

@@ -52,6 +52,22 @@ export const auth = section(
       }),
       ["MD5"],
     ),
+    qop: v.optional(
+      someOf(["auth", "auth-int"], {
+        does: "What a proof covers, best first: auth-int covers the body as well (RFC 7616 §3.4.3).",
+        without:
+          "few phones know auth-int; alone it shuts the others out, and an ALG that changes a body breaks the proof",
+      }),
+      ["auth"],
+    ),
+    nonce_source: v.optional(
+      truth({
+        does: "A challenge is answered from the address it was sent to; from another one a new challenge is sent.",
+        without:
+          "an answer that was overheard is of use elsewhere while it is new; with it, whoever changes networks is asked once more",
+      }),
+      false,
+    ),
     nonce_lifetime_s: v.optional(
       integer(10, 86_400, "seconds", {
         does: "How long one challenge may be answered; phones renew by themselves.",
@@ -85,10 +101,9 @@ export const user = sections(
         {
           test: new RegExp(`^[^\\x00-\\x1f\\x7f]{1,${SECRET_CHARS_MAX}}$`),
           allowed: `1..${SECRET_CHARS_MAX} characters`,
-          mayBeFile: true,
         },
         {
-          does: 'The password. "file:PATH" takes it from a file, and so must one that begins with file: or env:.',
+          does: "The password. One that begins with file: or env: must lie in a file or in the environment itself.",
           without: "either this or ha1 is needed",
         },
       ),

@@ -27,8 +27,8 @@ export interface KeyMeta extends About {
   readonly allowed: string;
   /** Its value must not be shown to anyone. */
   readonly secret?: true;
-  /** The value may be `file:PATH`: what that file holds is meant. */
-  readonly mayBeFile?: true;
+  /** The value may be `file:PATH` or `env:NAME`: what lies there is meant. */
+  readonly isSecretPlace?: true;
   /** A better word for a wrong one; null when none comes to mind. */
   readonly suggest?: (found: string) => string | null;
 }
@@ -101,14 +101,11 @@ export function text(
   );
 }
 
-/** Printable ASCII that is never shown; with `mayBeFile` also `file:PATH`. */
-export function secret(
-  form: { readonly test: RegExp; readonly allowed: string; readonly mayBeFile?: true },
-  about: About,
-) {
-  const { test, mayBeFile } = form;
-  const allowed = mayBeFile ? `${form.allowed}, or "file:PATH"` : form.allowed;
-  const facts: KeyMeta = { ...about, allowed, secret: true, ...(mayBeFile && { mayBeFile }) };
+/** Text that is never shown; it may lie elsewhere: `file:PATH`, `env:NAME`. */
+export function secret(form: { readonly test: RegExp; readonly allowed: string }, about: About) {
+  const { test } = form;
+  const allowed = `${form.allowed}, or "file:PATH", or "env:NAME"`;
+  const facts: KeyMeta = { ...about, allowed, secret: true, isSecretPlace: true };
   return v.pipe(v.string(allowed), v.regex(test, allowed), meta(facts));
 }
 

@@ -7,7 +7,7 @@ import type { ConfigError } from "./errors.ts";
 import type { KeyPath } from "./key-path.ts";
 import { pathText, setAt } from "./key-path.ts";
 import { KeyPositions } from "./locate.ts";
-import type { Mistake } from "./mistakes.ts";
+import type { Mistake, SecretPlaces } from "./mistakes.ts";
 import { NOTHING, readSecrets, refused, strangers } from "./mistakes.ts";
 import type { Draft } from "./rules.ts";
 import { brokenRules } from "./rules.ts";
@@ -19,15 +19,15 @@ export type ParsedConfig = { readonly config: Config } | { readonly errors: Conf
 const DEPTH_MAX = 50;
 
 /**
- * Reads a configuration. `readFile` gives the text of a file named by a `file:` secret and may throw;
- * nothing else outside is touched. Text that is no TOML has one error, all others are told together,
+ * Reads a configuration. `places` gives what `file:` and `env:` secrets name; nothing else outside is
+ * touched. Text that is no TOML has one error, all others are told together,
  * in the order of the file.
  */
-export function parseConfig(text: string, readFile: (path: string) => string): ParsedConfig {
+export function parseConfig(text: string, places: SecretPlaces): ParsedConfig {
   const parsed = parseToml(text);
   if ("error" in parsed) return { errors: [parsed.error] };
   const { document } = parsed;
-  const before = [...strangers(document), ...readSecrets(document, readFile)];
+  const before = [...strangers(document), ...readSecrets(document, places)];
   const result = v.safeParse(ConfigSchema, document);
   const single = [...before, ...refused(result.issues ?? [])];
   const mistakes = [...single, ...brokenRules(draftOf(result.output, single))];

@@ -1,6 +1,6 @@
 /**
  * What is wrong with a parsed document, key by key: unknown keys, values the schema refuses, and
- * secrets whose file cannot be read. A secret's value is never part of what is told.
+ * secrets that are not where the configuration says. A secret's value is never part of what is told.
  */
 import type * as v from "valibot";
 import type { Node } from "./facts.ts";
@@ -50,31 +50,58 @@ function elsewhere(key: string): string | null {
   return `${key} under ${home.many ? `[[${home.name}]]` : `[${home.name}]`}`;
 }
 
-/** Puts what the files hold in the place of `file:PATH`, without white space around it. */
-export function readSecrets(document: unknown, readFile: (path: string) => string): Mistake[] {
+/** Where secrets may lie outside of the configuration. */
+export interface SecretPlaces {
+  /** The text of a file; may throw. */
+  readonly readFile: (path: string) => string;
+  /** The value of an environment variable; undefined: it is not set. */
+  readonly readVariable: (name: string) => string | undefined;
+}
+
+/** Puts what is meant in the place of `file:PATH` and `env:NAME`, without white space around it. */
+export function readSecrets(document: unknown, places: SecretPlaces): Mistake[] {
   const mistakes: Mistake[] = [];
   walk(document, (node, value, path) => {
-    if (typeof value !== "string" || !metaOf(node).mayBeFile) return;
-    if (value.startsWith("env:")) {
-      const allowed = 'the value itself, or "file:PATH" ("env:" is not available)';
-      mistakes.push({ path, found: '"env:…"', allowed, suggestion: null });
-    } else if (value.startsWith("file:")) {
-      const content = contentOf(value.slice("file:".length), readFile);
-      if ("why" in content) {
-        const found = `${shown(value)} (${content.why})`;
-        mistakes.push({
-          path,
-          found,
-          allowed: "the path of a readable file with the secret in it",
-          suggestion: null,
-        });
-      } else setAt(document, path, content.text);
-    }
+    if (typeof value !== "string" || !metaOf(node).isSecretPlace) return;
+    const content = meantBy(value, places);
+    if (content === null) return;
+    if ("text" in content) return setAt(document, path, content.text);
+    const found = `${content.shown} (${content.why})`;
+    mistakes.push({ path, found, allowed: content.allowed, suggestion: null });
   });
   return mistakes;
 }
 
-function contentOf(path: string, readFile: (path: string) => string): { text: string } | { why: string } {
+type Content = { readonly text: string } | { readonly why: string };
+type Meant =
+  | { readonly text: string }
+  | { readonly why: string; readonly shown: string; readonly allowed: string };
+
+const VARIABLE_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+/** Null: the value is the secret itself. */
+function meantBy(value: string, { readFile, readVariable }: SecretPlaces): Meant | null {
+  if (value.startsWith("file:")) {
+    const content = contentOf(value.slice("file:".length), readFile);
+    const allowed = "the path of a readable file with the secret in it";
+    return "text" in content ? content : { ...content, shown: shown(value), allowed };
+  }
+  if (!value.startsWith("env:")) return null;
+  const name = value.slice("env:".length);
+  const allowed = "the name of an environment variable with the secret in it";
+  // What is no name may be a password that begins with env:.
+  if (!VARIABLE_NAME.test(name)) return { why: "it is no name", shown: '"env:…"', allowed };
+  const content = variableOf(name, readVariable);
+  return "text" in content ? content : { ...content, shown: shown(value), allowed };
+}
+
+function variableOf(name: string, readVariable: SecretPlaces["readVariable"]): Content {
+  const text = readVariable(name)?.trim();
+  if (text === undefined) return { why: "it is not set" };
+  return text === "" ? { why: "it is empty" } : { text };
+}
+
+function contentOf(path: string, readFile: SecretPlaces["readFile"]): Content {
   try {
     const text = readFile(path).trim();
     return text === "" ? { why: "it is empty" } : { text };

@@ -17,8 +17,9 @@ call until there is an account. [config/sipedge.toml](../config/sipedge.toml) is
 again on SIGHUP; when there is a mistake in it, everything stays as it was. Keys marked *restart* change only
 with the next start.
 
-Secrets (\`token\`, \`password\`) may be \`"file:PATH"\`: the content of that file, without white space around it;
-a relative path starts at the folder of the configuration file.
+Secrets (\`token\`, \`webhook_token\`, \`password\`, \`ha1\`, \`ha1_sha256\`) may be \`"file:PATH"\`: the content of that
+file, without white space around it; a relative path starts at the folder of the configuration file. Or
+\`"env:NAME"\`: the environment variable of that name, as the appliance was started with it.
 `;
 
 const COLUMNS =

@@ -40,6 +40,7 @@ export const H = {
   RemotePartyId: 33,
   SessionExpires: 34,
   MinSe: 35,
+  Privacy: 36,
 } as const;
 
 export type HeaderId = (typeof H)[keyof typeof H];
@@ -78,6 +79,7 @@ const NAMES: readonly (readonly [HeaderId, ...string[]])[] = [
   [H.RemotePartyId, "Remote-Party-ID"],
   [H.SessionExpires, "Session-Expires", "x"],
   [H.MinSe, "Min-SE"],
+  [H.Privacy, "Privacy"],
   [H.Event, "Event", "o"],
   [H.Subject, "Subject", "s"],
 ];

@@ -5,7 +5,6 @@
 import type { Flow } from "../base/flow.ts";
 import { sentByFor } from "../base/flow.ts";
 import type { Edits } from "../message/edits.ts";
-import type { HeaderId } from "../message/header-names.ts";
 import { H } from "../message/header-names.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -13,6 +12,7 @@ import { stampVia } from "../message/stamp.ts";
 import type { SipUri } from "../message/uri.ts";
 import type { End, RouteTokens } from "../nat/route-token.ts";
 import { serialMark, tagMark } from "../nat/route-token.ts";
+import { editIdentity, removeAll } from "./identity.ts";
 import { recordRouteLines, routeUriFor } from "./own-routes.ts";
 import type { Retarget } from "./retarget.ts";
 import type { Routing } from "./route.ts";
@@ -27,6 +27,10 @@ export interface Forwarding {
   readonly callId: string;
   /** The account the caller proved; null: none. */
   readonly callerUser: string | null;
+  /** The URI of that account, for those we trust (RFC 3325 §5); null: none. */
+  readonly assertedUri: string | null;
+  /** Whether it may be believed whom the request names as caller: it comes from a trusted network or a peer. */
+  readonly senderIsTrusted: boolean;
   readonly loopHash: string;
   /** Whether its sender may send requests of the dialog anywhere (proved an account, or is trusted). */
   readonly callerIsOurs: boolean;
@@ -66,7 +70,9 @@ export interface Copy {
   /** The address-of-record of the phone it goes to, and the peer; null: it goes to none. */
   readonly aor: string | null;
   readonly peer: string | null;
-  /** Lines that name the caller to a peer, in place of those that came; null: those that came stay. */
+  /** Whether the target is in our trust and may know who calls; asked only where that matters. */
+  readonly mayKnowCaller: boolean;
+  /** Lines that name the caller to a peer, in place of those that came; null: it is for no peer. */
   readonly identity: readonly string[] | null;
 }
 
@@ -118,7 +124,7 @@ export function buildCopy(
   editMaxBreadth(edits, request, copy.breadth);
   if (!forwarding.callerIsVouched && request.method === "INVITE" && !request.hasToTag)
     for (const id of FORWARDS) removeAll(edits, request, id);
-  if (copy.identity !== null) editIdentity(edits, request, copy.identity);
+  editIdentity(edits, forwarding, copy);
   if (copy.retarget !== null) editRetarget(edits, request, copy.retarget);
   for (const line of forwarding.spentLines) edits.remove(request.lineStart(line), request.lineEnd(line));
   const length = editor.editRequest(edits, forwarding, copy);
@@ -162,15 +168,8 @@ function editMaxBreadth(edits: Edits, request: SipMessage, share: number): void 
   else if (request.method !== "ACK") edits.insert(endOfHeaders(request), `Max-Breadth: ${share}\r\n`);
 }
 
-/** A peer believes what we say of the caller: what the caller wrote there itself must not reach it (RFC 3325 §5). */
-function editIdentity(edits: Edits, request: SipMessage, lines: readonly string[]): void {
-  for (const id of IDENTITY) removeAll(edits, request, id);
-  for (const line of lines) edits.insert(endOfHeaders(request), `${line}\r\n`);
-}
-
 /** By these a mailbox is opened (RFC 5806 §11). */
 const FORWARDS = [H.Diversion, H.HistoryInfo] as const;
-const IDENTITY = [H.PAssertedIdentity, H.PPreferredIdentity, H.RemotePartyId] as const;
 
 /** The newest Diversion stands first (RFC 5806 §4), the newest History-Info last (RFC 7044 §9.1). */
 function editRetarget(edits: Edits, request: SipMessage, retarget: Retarget): void {
@@ -178,11 +177,6 @@ function editRetarget(edits: Edits, request: SipMessage, retarget: Retarget): vo
   const top = keepsEarlier ? request.find(H.Diversion) : -1;
   if (diversion !== "") edits.insert(top < 0 ? endOfHeaders(request) : request.lineStart(top), diversion);
   if (history !== "") edits.insert(endOfHeaders(request), history);
-}
-
-function removeAll(edits: Edits, request: SipMessage, id: HeaderId): void {
-  for (let line = request.find(id); line >= 0; line = request.find(id, line + 1))
-    edits.remove(request.lineStart(line), request.lineEnd(line));
 }
 
 /** Where a header line goes that has no neighbour: before the empty line. */

@@ -13,6 +13,7 @@ import type { End, RouteTokens } from "../nat/route-token.ts";
 import type { Caller } from "./directory.ts";
 import type { Copy, Forwarding, RequestEditor } from "./forward.ts";
 import { buildCopy } from "./forward.ts";
+import { concernsIdentity } from "./identity.ts";
 import type { FoundFlow, KnownFlow, Permit } from "./next-flow.ts";
 import { flowOfBinding, flowOfPeer, flowToPlace, flowToPlaces, isBound } from "./next-flow.ts";
 import type { NextHop } from "./route.ts";
@@ -84,6 +85,7 @@ export class Sender {
       calleeIsOurs,
       calleeIsBound: admitted.flow !== null || (binding !== null && path.length === 0 && isBound(binding)),
       retarget,
+      mayKnowCaller: concernsIdentity(admitted) && this.#options.isTrusted(flow.remoteAddress),
       aor: binding === null ? null : binding.aor,
       peer: hop === null ? null : hop.peer,
       identity,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Account, Verdict } from "../../src/auth/authenticator.ts";
 import { Authenticator } from "../../src/auth/authenticator.ts";
-import type { Algorithm } from "../../src/auth/digest.ts";
+import type { Algorithm, Qop } from "../../src/auth/digest.ts";
 import { ha1 } from "../../src/auth/digest.ts";
 import { Nonces } from "../../src/auth/nonces.ts";
 import { Metrics } from "../../src/base/metrics.ts";
@@ -25,11 +25,13 @@ class Rig {
   readonly authenticator: Authenticator;
   readonly #scanner = new Scanner();
 
-  constructor(algorithms: readonly Algorithm[] = ["SHA-256", "MD5"]) {
+  constructor(
+    algorithms: readonly Algorithm[] = ["SHA-256", "MD5"],
+    { qop = ["auth"], bindsNonces = false }: { qop?: readonly Qop[]; bindsNonces?: boolean } = {},
+  ) {
     const nonces = new Nonces(this.clock, new SeededDice(3), 300_000);
     this.authenticator = new Authenticator({
-      realm: REALM,
-      algorithms,
+      ...{ realm: REALM, algorithms, qop, bindsNonces },
       nonces,
       accounts: (name) => this.accounts.get(name) ?? null,
       metrics: this.metrics,
@@ -309,6 +311,71 @@ describe("RFC 7616 §3.4 nc", () => {
     rig.answer(challenge, { password: "no" });
     expect(causeOf(rig.answer(challenge))).toBe("user alice");
   });
+});
+
+describe("SIP-37 RFC 7616 §3.4.3 auth-int", () => {
+  const BODY = "v=0\r\nm=audio 4000 RTP/AVP 0\r\n";
+  const rigged = () => new Rig(["SHA-256", "MD5"], { qop: ["auth-int", "auth"] });
+  /** What becomes of a request with `body`, whose credentials were made for BODY. */
+  function outcome(rig: Rig, algorithm: Algorithm, body: string, qop: Qop = "auth-int"): string {
+    const options = { method: "MESSAGE", uri: URI, qop, body: BODY };
+    const value = credentials(rig.challenge(algorithm), options);
+    const lines = [`Authorization: ${value}`, `Content-Length: ${body.length}`, "", body];
+    return causeOf(rig.authenticator.asServer(rig.request(lines, "MESSAGE")));
+  }
+
+  test("is offered in the order of the configuration", () => {
+    expect(
+      rigged()
+        .challenges()
+        .map((value) => paramsOf(value).get("qop")),
+    ).toEqual(["auth-int,auth", "auth-int,auth"]);
+  });
+
+  for (const algorithm of ["MD5", "SHA-256"] as const)
+    test(`${algorithm}: the body that was signed passes, another one does not`, () => {
+      expect(outcome(rigged(), algorithm, BODY)).toBe("user alice");
+      expect(outcome(rigged(), algorithm, BODY.replace("4000", "4002"))).toBe("wrong_password");
+      expect(outcome(rigged(), algorithm, "")).toBe("wrong_password");
+    });
+
+  test("without a body the hash is of nothing", () => {
+    const rig = rigged();
+    expect(causeOf(rig.answer(rig.challenge("MD5"), { qop: "auth-int" }))).toBe("user alice");
+  });
+
+  test("qop=auth beside it leaves the body alone; a proof of one kind is none of the other", () => {
+    expect(outcome(rigged(), "MD5", "another", "auth")).toBe("user alice");
+    const rig = rigged();
+    const changes = { qop: "auth" };
+    expect(causeOf(rig.answer(rig.challenge("MD5"), { qop: "auth-int", changes }))).toBe("wrong_password");
+  });
+
+  test("auth-int alone: qop=auth is refused", () => {
+    const rig = new Rig(["MD5"], { qop: ["auth-int"] });
+    expect(causeOf(rig.answer(rig.challenge("MD5")))).toBe("malformed");
+  });
+});
+
+describe("SIP-37 a nonce bound to the address it was sent to", () => {
+  const HOME = "198.51.100.7";
+  const AWAY = "203.0.113.66";
+  function outcomes(bindsNonces: boolean): string[] {
+    const rig = new Rig(["MD5"], { bindsNonces });
+    const challenge = values(rig.authenticator.asServer(rig.request([]), HOME))[0]!;
+    const from = (address: string, value: string, nc: string) => {
+      const written = credentials(value, { method: "REGISTER", uri: URI, nc });
+      return rig.authenticator.asServer(rig.request([`Authorization: ${written}`]), address);
+    };
+    const away = from(AWAY, challenge, "00000001");
+    const again = "challenge" in away ? [causeOf(from(AWAY, values(away)[0]!, "00000001"))] : [];
+    return [causeOf(away), ...again, causeOf(from(HOME, challenge, "00000002"))];
+  }
+
+  test("on: from elsewhere a new challenge, which works there; at home the old one goes on", () => {
+    expect(outcomes(true)).toEqual(["nonce_of_another", "user alice", "user alice"]);
+  });
+  test("off: it works from anywhere", () => expect(outcomes(false)).toEqual(["user alice", "user alice"]));
 });
 
 describe("RFC 3261 §22.4 the digest-uri", () => {

@@ -9,6 +9,8 @@ export interface CredentialOptions {
   readonly method: string;
   readonly uri: string;
   readonly nc?: string;
+  readonly qop?: "auth" | "auth-int";
+  readonly body?: string;
   readonly algorithm?: "MD5" | "SHA-256" | null;
   /** Parameters that stand in the header instead of the right ones; null leaves one out. */
   readonly changes?: Readonly<Record<string, string | null>>;
@@ -19,7 +21,15 @@ export function credentials(challenge: string, options: CredentialOptions): stri
   const parsed = parseAuthParams(challenge);
   if (parsed instanceof ParseError) throw new Error(`no challenge: ${challenge}`);
   const { params } = parsed;
-  const { username = "alice", password = "wonderland", method, uri, nc = "00000001" } = options;
+  const {
+    username = "alice",
+    password = "wonderland",
+    method,
+    uri,
+    nc = "00000001",
+    qop = "auth",
+    body = "",
+  } = options;
   const algorithm = options.algorithm === undefined ? (params.get("algorithm") ?? "MD5") : options.algorithm;
   const hash = (text: string) =>
     createHash(algorithm === "SHA-256" ? "sha256" : "md5")
@@ -29,7 +39,8 @@ export function credentials(challenge: string, options: CredentialOptions): stri
   const nonce = params.get("nonce") ?? "";
   const cnonce = "0a4f113b";
   const secret = `${username}:${realm}:${password}`;
-  const response = hash(`${hash(secret)}:${nonce}:${nc}:${cnonce}:auth:${hash(`${method}:${uri}`)}`);
+  const covered = qop === "auth" ? `${method}:${uri}` : `${method}:${uri}:${hash(body)}`;
+  const response = hash(`${hash(secret)}:${nonce}:${nc}:${cnonce}:${qop}:${hash(covered)}`);
   const fields: Record<string, string | null> = {
     username: `"${username}"`,
     realm: `"${realm}"`,
@@ -38,7 +49,7 @@ export function credentials(challenge: string, options: CredentialOptions): stri
     response: `"${response}"`,
     algorithm,
     cnonce: `"${cnonce}"`,
-    qop: "auth",
+    qop,
     nc,
     ...options.changes,
   };

@@ -30,7 +30,16 @@ const ACCEPTED: readonly (readonly [section: string, lines: readonly string[]])[
   ["listen", ["port = 0", "port = 65535", 'advertise = "edge.test"', 'advertise = "[2001:db8::1]:5070"']],
   ["http", ["enabled = false", 'address = "localhost"', 'address = "::1"', 'token = "short"', "port = 0"]],
   ["auth", ['realm = "my site"', 'trusted_networks = ["10.0.0.0/8", "::1", "2001:db8::/32"]']],
-  ["auth", ['algorithms = ["MD5"]', 'algorithms = ["MD5", "SHA-256"]', "nonce_lifetime_s = 10"]],
+  [
+    "auth",
+    [
+      'algorithms = ["MD5"]',
+      'algorithms = ["MD5", "SHA-256"]',
+      "nonce_lifetime_s = 10",
+      'qop = ["auth-int", "auth"]',
+      "nonce_source = true",
+    ],
+  ],
   ["user", ['name = "201"', 'name = "+49.30~a_b!*\'()&=$,;?/-"', 'password = "with spaces und Umläuten"']],
   [
     "registrar",
@@ -106,7 +115,15 @@ const REFUSED: readonly (readonly [section: string, lines: readonly string[]])[]
   ],
   [
     "auth",
-    ["algorithms = []", 'algorithms = ["MD5", "MD5"]', 'algorithms = ["SHA-512"]', "nonce_lifetime_s = 9"],
+    [
+      "algorithms = []",
+      'algorithms = ["MD5", "MD5"]',
+      'algorithms = ["SHA-512"]',
+      "nonce_lifetime_s = 9",
+      "qop = []",
+      'qop = ["auth-conf"]',
+      "nonce_source = 1",
+    ],
   ],
   ["user", ['name = ""', 'name = "a@b"', 'name = "a b"', 'password = ""', 'password = "a\\nb"']],
   [

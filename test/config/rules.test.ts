@@ -96,7 +96,7 @@ describe("users", () => {
 
   test("a password that is wrong by itself is not missing", () => {
     expect(told(user('name = "a"', 'password = ""'))).toEqual([
-      '3 user[0].password: ********; 1..256 characters, or "file:PATH"',
+      '3 user[0].password: ********; 1..256 characters, or "file:PATH", or "env:NAME"',
     ]);
   });
 

@@ -39,10 +39,36 @@ describe("a secret from a file", () => {
   });
 });
 
-test("env: is refused for now", () => {
-  expect(told('[http]\ntoken = "env:TOKEN"')).toEqual([
-    '2 http.token: "env:…"; the value itself, or "file:PATH" ("env:" is not available)',
-  ]);
+describe("a secret from the environment", () => {
+  const allowed = "the name of an environment variable with the secret in it";
+  const token = '[http]\ntoken = "env:TOKEN"';
+
+  test("is the variable's value without white space around it", () => {
+    expect(configOf(token, { "env:TOKEN": " abc-def\n" }).http.token).toBe("abc-def");
+  });
+
+  test("hashes may come from there and from files", () => {
+    const toml = '[[user]]\nname = "alice"\nha1 = "env:HA1"\nha1_sha256 = "file:sha"';
+    const [alice] = configOf(toml, { "env:HA1": "a".repeat(32), sha: `${"b".repeat(64)}\n` }).user;
+    expect([alice?.ha1, alice?.ha1_sha256]).toEqual(["a".repeat(32), "b".repeat(64)]);
+  });
+
+  test("is not set, or empty: the mistake names the key and the variable", () => {
+    expect(told(token)).toEqual([`2 http.token: "env:TOKEN" (it is not set); ${allowed}`]);
+    const empty = told(token, { "env:TOKEN": " " });
+    expect(empty).toEqual([`2 http.token: "env:TOKEN" (it is empty); ${allowed}`]);
+  });
+
+  test("is no name: it may be a password and is not shown", () => {
+    const toml = '[[user]]\nname = "alice"\npassword = "env:hush hush"';
+    expect(told(toml)).toEqual([`3 user[0].password: "env:…" (it is no name); ${allowed}`]);
+  });
+
+  test("breaks the rules of its key: the value is not shown", () => {
+    const errors = errorsOf(token, { "env:TOKEN": "hush hush" });
+    expect(errors[0]).toMatchObject({ path: "http.token", found: "********" });
+    expect(JSON.stringify(errors)).not.toContain("hush");
+  });
 });
 
 describe("a mistaken secret is not shown", () => {

@@ -1,15 +1,20 @@
 /** Parsing for tests: files come from a record, and a configuration or its errors are asked for. */
 import type { ConfigError } from "../../src/config/errors.ts";
 import { parseConfig } from "../../src/config/load.ts";
+import type { SecretPlaces } from "../../src/config/mistakes.ts";
 import type { Config } from "../../src/config/schema.ts";
 
+/** By path; environment variables stand among them as `env:NAME`. */
 export type Files = Readonly<Record<string, string>>;
 
-const reader = (files: Files) => (path: string) => {
-  const text = files[path];
-  if (text === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: "ENOENT" });
-  return text;
-};
+const reader = (files: Files): SecretPlaces => ({
+  readFile: (path) => {
+    const text = files[path];
+    if (text === undefined) throw Object.assign(new Error(`no such file: ${path}`), { code: "ENOENT" });
+    return text;
+  },
+  readVariable: (name) => files[`env:${name}`],
+});
 
 /** Fails the test when there is a mistake. */
 export function configOf(toml: string, files: Files = {}): Config {

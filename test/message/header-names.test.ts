@@ -45,6 +45,7 @@ const NAMES: readonly [HeaderId, string, string?][] = [
   [H.RemotePartyId, "Remote-Party-ID"],
   [H.SessionExpires, "Session-Expires", "x"],
   [H.MinSe, "Min-SE"],
+  [H.Privacy, "Privacy"],
 ];
 
 /** Compact forms of fields that travel as any other: Refer-To, Referred-By, Content-Encoding and so on. */

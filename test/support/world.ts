@@ -43,8 +43,11 @@ const NO_NAMES: PromisedNames = { addresses: async () => [], services: async () 
 
 /** A config as if read from a file; a mistake in it fails the test. */
 export function configOf(toml: string): Config {
-  const result = parseConfig(toml, () => {
-    throw new Error("no files in this test");
+  const result = parseConfig(toml, {
+    readFile: () => {
+      throw new Error("no files in this test");
+    },
+    readVariable: () => undefined,
   });
   if ("errors" in result) throw new Error(JSON.stringify(result.errors));
   return result.config;

@@ -23,7 +23,10 @@ export function loadConfig(file: string | null): Loaded {
     const why = error instanceof Error ? error.message : String(error);
     return { errors: [], text: `${file}: cannot be read: ${why}\n` };
   }
-  const result = parseConfig(text, (path) => readFileSync(resolve(dirname(file), path), "utf8"));
+  const result = parseConfig(text, {
+    readFile: (path) => readFileSync(resolve(dirname(file), path), "utf8"),
+    readVariable: (name) => process.env[name],
+  });
   if ("config" in result) return result;
   return { errors: result.errors, text: renderErrors(file, result.errors) };
 }

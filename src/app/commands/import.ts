@@ -48,7 +48,7 @@ function tellLeft(left: readonly string[]): void {
 
 /** What was written there may not be what a configuration takes here. */
 function complaintsOf(toml: string): number {
-  const parsed = parseConfig(toml, () => "");
+  const parsed = parseConfig(toml, { readFile: () => "", readVariable: () => "" });
   if ("config" in parsed) return 0;
   process.stderr.write(`to be mended by hand:\n${renderErrors("the output", parsed.errors)}`);
   return 1;

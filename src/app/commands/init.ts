@@ -33,7 +33,7 @@ export async function init(invocation: Invocation): Promise<number> {
     return usage("--port takes a port number, 1 to 65535");
   const data_dir = dirname(resolve(file)) === SYSTEM_FOLDER ? SYSTEM_DATA : "sipedge-data";
   const text = firstConfigToml({ ...answers, port, data_dir });
-  const parsed = parseConfig(text, () => "");
+  const parsed = parseConfig(text, { readFile: () => "", readVariable: () => "" });
   if (!("config" in parsed)) {
     process.stderr.write(renderErrors(file, parsed.errors));
     return complain("nothing was written");

@@ -48,8 +48,9 @@ function targetOf({ config: text }: Backup, file: string | null): string | null 
     const config = configOrComplaint(file);
     return config === null ? null : dataDirOf(config, file);
   }
-  // Its secrets' files may not be here yet: they do not matter for the place of the data.
-  const parsed = parseConfig(text, () => "x".repeat(16));
+  // Its secrets may not be here yet: they do not matter for the place of the data. Long enough for a token, and a hash.
+  const anySecret = () => "0".repeat(32);
+  const parsed = parseConfig(text, { readFile: anySecret, readVariable: anySecret });
   if ("config" in parsed) return dataDirOf(parsed.config, file);
   complain("the config file in it is not one for this version; give one that is: --config FILE");
   return null;
