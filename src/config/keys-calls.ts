@@ -134,7 +134,7 @@ export const calls = section(
       90,
     ),
     calls_at_once_max: v.optional(callLimits.calls_at_once_max, 0),
-    calls_per_minute_max: v.optional(callLimits.calls_per_minute_max, 60),
+    calls_per_minute_max: v.optional(callLimits.calls_per_minute_max, 600),
     max_duration_s: v.optional(
       integer(0, 604_800, "seconds, 0 for any time", {
         does: "How long a call may last; then both sides get a BYE.",
