@@ -10,6 +10,8 @@ import type { ApiFailure } from "./failure.ts";
 export interface AccessRules {
   /** Null: open to everyone who reaches the socket. */
   readonly token: string | null;
+  /** Whoever has this one may ask, and change nothing; absent or null: there is none. Of no use without `token`. */
+  readonly read_token?: string | null;
   /** The configured address or name of the HTTP listener. */
   readonly address: string;
 }
@@ -28,10 +30,12 @@ export type WriteAccess = (headers: Headers, caller: Caller) => ApiFailure | nul
 
 export function writeAccessBy({ token }: AccessRules): WriteAccess {
   const loopback = new Networks(["127.0.0.0/8", "::1"]);
+  const isToken = token === null ? null : matcher(token);
   return (headers, { address }) => {
     if (isForeign(headers.get("origin"), headers.get("host"))) return FOREIGN_ORIGIN;
+    if (isToken !== null) return isToken(bearerOf(headers.get("authorization")) ?? "") ? null : READS_ONLY;
     const isNear = address !== null && loopback.has(address.replace(/^::ffff:(?=[0-9.]+$)/, ""));
-    return token !== null || isNear ? null : NOT_FROM_HERE;
+    return isNear ? null : NOT_FROM_HERE;
   };
 }
 
@@ -46,13 +50,24 @@ export function accessBy(rules: AccessRules): Access {
     const own = rules.address.toLowerCase();
     return (_authorization, host) => (isLocalName(host, own) ? null : MISDIRECTED);
   }
-  const expected = sha256(Buffer.from(rules.token, "utf8"));
+  const isToken = matcher(rules.token);
+  const isReader = typeof rules.read_token === "string" ? matcher(rules.read_token) : () => false;
   return (authorization) => {
-    const given = /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1];
-    if (given === undefined) return NO_TOKEN;
-    // Both sides hashed: equal lengths, and no time that tells how much of the token was right.
-    return sameBytes(sha256(Buffer.from(given, "latin1")), expected) ? null : WRONG_TOKEN;
+    const given = bearerOf(authorization);
+    if (given === null) return NO_TOKEN;
+    const isWriter = isToken(given); // both are compared, whichever fits
+    return isReader(given) || isWriter ? null : WRONG_TOKEN;
   };
+}
+
+function bearerOf(authorization: string | null | undefined): string | null {
+  return /^bearer +(\S+) *$/i.exec(authorization ?? "")?.[1] ?? null;
+}
+
+/** Both sides are hashed: equal lengths, and no time that tells how much of the token was right. */
+function matcher(token: string): (given: string) => boolean {
+  const expected = sha256(Buffer.from(token, "utf8"));
+  return (given) => sameBytes(sha256(Buffer.from(given, "latin1")), expected);
 }
 
 const sha256 = (bytes: Buffer): Buffer => Buffer.from(Bun.SHA256.hash(bytes, "hex"), "hex");
@@ -86,6 +101,11 @@ const NOT_FROM_HERE: ApiFailure = {
   status: 403,
   error: "not_local",
   message: "Without http.token only this machine itself (loopback) can change something",
+};
+const READS_ONLY: ApiFailure = {
+  status: 403,
+  error: "reads_only",
+  message: "To change something takes http.token; http.read_token only reads",
 };
 const NO_TOKEN: ApiFailure = {
   status: 401,

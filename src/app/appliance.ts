@@ -260,9 +260,9 @@ export class Appliance {
   async #serveApi(config: Config): Promise<string[]> {
     await this.#api?.stop();
     this.#api = null;
-    const { enabled, address, port, token } = config.http;
+    const { enabled, address, port, token = null, read_token = null } = config.http;
     if (!enabled) return [];
-    const api = createApi(apiSources(this), { address, token: token ?? null });
+    const api = createApi(apiSources(this), { address, token, read_token });
     const served = serveApi(api, address, port);
     if ("code" in served) return [`http.port: ${served.message}`];
     this.#api = served;

@@ -118,6 +118,19 @@ export const http = section(
         },
       ),
     ),
+    read_token: v.exactOptional(
+      secret(
+        {
+          test: new RegExp(`^[\\x21-\\x7e]{1,${SECRET_CHARS_MAX}}$`),
+          allowed: `1..${SECRET_CHARS_MAX} ASCII characters without spaces (16 or more when not on loopback)`,
+        },
+        {
+          does: "A second token, for clients that only read: monitoring, a screen on the wall. It needs token beside it.",
+          without: "whoever shall see what is going on can change it as well",
+          example: "file:/etc/sipedge/read-token",
+        },
+      ),
+    ),
   },
 );
 

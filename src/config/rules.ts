@@ -37,6 +37,7 @@ const RULES: readonly Rule[] = [
   secondHashBesideFirst,
   everyUserHasAnAlgorithm,
   httpGuarded,
+  readTokenBesideToken,
   mediaPortsForOneCall,
   ...RTPENGINE_RULES,
   ...PEER_RULES,
@@ -184,6 +185,11 @@ function everyUserHasAnAlgorithm({ user = [], auth }: Draft<Config>, tell: Tell)
 }
 
 /** Whoever is not on this machine must prove it may ask. */
+function readTokenBesideToken({ http }: Draft<Config>, tell: Tell): void {
+  if (http?.read_token !== undefined && !("token" in http))
+    tell(["http", "token"], NOTHING, "a token beside http.read_token, or everybody may write");
+}
+
 function httpGuarded({ http }: Draft<Config>, tell: Tell): void {
   const { enabled, address, token } = http ?? {};
   if (http === undefined || enabled !== true || address === undefined || isLoopback(address)) return;

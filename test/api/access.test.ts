@@ -81,6 +81,26 @@ describe("with a token", () => {
   });
 });
 
+describe("with a token to read", () => {
+  const READER = "one-that-only-reads";
+  const api = createApi(busySources(), { ...GUARDED, read_token: READER });
+  const ask = async (method: string, path: string, token: string): Promise<number> => {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await api.request(path, { method, headers })).status;
+  };
+
+  test("it reads everything, and changes nothing", async () => {
+    for (const path of PATHS) expect(await ask("GET", path, READER)).toBe(await ask("GET", path, TOKEN));
+    for (const { method, path } of ROUTES.filter((route) => route.method !== "get"))
+      expect(await ask(method.toUpperCase(), path.replace(/\{\w+\}/, "alice"), READER)).toBe(403);
+  });
+
+  test("what is neither is none", async () => {
+    for (const token of ["wrong", `${READER}x`, READER.slice(1)])
+      expect(await ask("GET", "/v1/status", token)).toBe(401);
+  });
+});
+
 describe("without a token, the Host header", () => {
   const api = createApi(new FakeSources(), { token: null, address: "status.lan" });
   const status = async (host: string, path = "/v1/status") =>

@@ -11,6 +11,7 @@ import { configOf } from "./support.ts";
 const ROOT = resolve(import.meta.dir, "../..");
 const FILES = {
   "/etc/sipedge/token": "a-token-of-some-length",
+  "/etc/sipedge/read-token": "another-token-of-some-length",
   "/etc/sipedge/alice.password": "wonderland",
   "/etc/sipedge/webhook-token": "hook",
 };

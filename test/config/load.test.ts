@@ -115,7 +115,7 @@ test("mistakes as a person reads them", () => {
   const errors = errorsOf('[[listen]]\n[[listen]]\ntransport = "ucp"\nport = 5061\n[http]\nprot = 1\n');
   expect(renderErrors("edge.toml", errors)).toBe(
     'edge.toml:3: listen[1].transport: found "ucp"; allowed: udp, tcp, tls, ws, wss; did you mean "udp"?\n' +
-      "edge.toml:6: http.prot: found an unknown key; allowed: enabled, address, port, token; " +
+      "edge.toml:6: http.prot: found an unknown key; allowed: enabled, address, port, token, read_token; " +
       'did you mean "port"?\n',
   );
   expect(renderErrors("edge.toml", errorsOf("port = udp"))).toBe(
