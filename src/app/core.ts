@@ -18,6 +18,7 @@ import { Locator } from "../dns/locator.ts";
 import type { NameService } from "../dns/records.ts";
 import type { BanStore } from "../guard/bans.ts";
 import type { Guard } from "../guard/guard.ts";
+import { Overload } from "../guard/overload.ts";
 import { Domains } from "../location/domains.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
@@ -108,6 +109,7 @@ export class Core implements TransactionUser {
   readonly #nonces: Nonces;
   readonly #directory: ConfigDirectory;
   readonly #prober: Prober;
+  readonly #overload: Overload;
   readonly #sessionTimers: SessionTimers;
   #config: Config;
   #endpoints: readonly LocalEndpoint[];
@@ -154,6 +156,8 @@ export class Core implements TransactionUser {
       this.#rooms.trusted.has(address) || this.#rooms.isPeer(address);
     this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
     this.receiver = new GuardedReceiver(this.guard, this.#intake);
+    this.#overload = new Overload(parts);
+    this.layer.refusesNew = (method) => this.#overload.refuses(method);
     this.#directory = new ConfigDirectory(parts, config);
     const { domains } = this;
     this.trunks = new AppTrunks({ clock, dice, log, metrics, domains, names: parts.resolver }, config);
@@ -282,6 +286,7 @@ export class Core implements TransactionUser {
   /** Ends that, and every timer. */
   close(): void {
     this.#prober.stop();
+    this.#overload.close();
     this.keepalive.close();
     this.calls.table.close();
     this.deadTargets.stop();

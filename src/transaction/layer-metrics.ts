@@ -3,7 +3,7 @@ import type { Counter, Metrics } from "../base/metrics.ts";
 import type { Input, Machine } from "./machine.ts";
 
 /** The bounds on transactions, named as in [limits]. */
-export type TransactionLimit = "transactions_max" | "transactions_per_source_max";
+export type TransactionLimit = "transactions_max" | "transactions_per_source_max" | "overload";
 
 export class LayerMetrics {
   readonly repeated: Counter;
@@ -26,6 +26,7 @@ export class LayerMetrics {
     this.refused = {
       transactions_max: this.#refused("transactions_max"),
       transactions_per_source_max: this.#refused("transactions_per_source_max"),
+      overload: this.#refused("overload"),
     };
     this.foreignCallIds = metrics.counter(
       "sipedge_responses_foreign_call_id_total",
@@ -51,7 +52,7 @@ export class LayerMetrics {
   #refused(limit: TransactionLimit): Counter {
     return this.#metrics.counter(
       "sipedge_transactions_refused_total",
-      "Requests answered 503 because a bound on transactions was reached",
+      "Requests answered 503 because a bound on transactions was reached, or there was too much to do",
       { limit },
     );
   }

@@ -78,6 +78,8 @@ export class TransactionLayer {
   matchCallId: boolean;
   /** Sees what is sent; null: nobody does. */
   tap: MessageTap | null = null;
+  /** Whether a new request of that method is turned away, because there is too much to do; null: never. */
+  refusesNew: ((method: string) => boolean) | null = null;
   readonly #isExempt: (address: string) => boolean;
   readonly #isUrgent: (request: SipMessage, flow: Flow) => boolean;
   readonly #sources = new Sources();
@@ -132,7 +134,7 @@ export class TransactionLayer {
       this.#user.ack(request, flow);
       return;
     }
-    const limit = this.#limitReached(flow.remoteAddress);
+    const limit = this.#limitReached(flow.remoteAddress) ?? this.#overloadOf(request);
     if (limit !== null && !this.#frees(request, via, cseq, flow) && !this.#comesFirst(request, flow)) {
       this.#refuse(request, flow, limit);
       return;
@@ -148,6 +150,12 @@ export class TransactionLayer {
     if (this.size >= this.transactionsMax) return "transactions_max";
     if (this.#sources.countOf(address) < this.transactionsPerSourceMax) return null;
     return this.#isExempt(address) ? null : "transactions_per_source_max";
+  }
+
+  /** What belongs to a dialog is never turned away for it. */
+  #overloadOf(request: SipMessage): TransactionLimit | null {
+    if (this.refusesNew === null || request.hasToTag) return null;
+    return this.refusesNew(request.method) ? "overload" : null;
   }
 
   /** A CANCEL of an INVITE that runs is let in beyond the limit: it ends transactions, and there is one for each. */
