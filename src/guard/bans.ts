@@ -147,10 +147,19 @@ class UntilOver extends Networks {
   }
 }
 
-/** What is counted and banned as one: an IPv4 address, or the /64 of which an IPv6 host can pick any address. */
+/**
+ * What is counted and banned as one: an IPv4 address, or the /64 of which an IPv6 host can pick any address. `address`:
+ * as sockets give it, in canonical form.
+ */
 export function sourceOf(address: string): string {
   if (ipFamily(address) !== 6) return address;
-  return `${new URL(`http://[${prefix64(address)}]/`).hostname.slice(1, -1)}/64`;
+  const [head = "", tail] = address.split("%", 1)[0]!.split("::");
+  const groups = head === "" ? [] : head.split(":");
+  const behind = tail === undefined || tail === "" ? [] : tail.split(":");
+  while (tail !== undefined && groups.length + behind.length < 8) groups.push("0");
+  const prefix = [...groups, ...behind].slice(0, 4);
+  while (prefix.at(-1) === "0") prefix.pop();
+  return `${prefix.join(":")}::/64`;
 }
 
 /** The operator's word for a source: an address or a network; null: it is neither. */
@@ -158,15 +167,10 @@ export function sourceNamed(text: string): string | null {
   const network = parseNetwork(text);
   if (network === null) return null;
   const isWhole = network.prefix === (network.family === 4 ? 32 : 128);
-  return isWhole ? sourceOf(network.address) : text;
+  if (!isWhole) return text;
+  return sourceOf(
+    network.family === 4 ? network.address : new URL(`http://[${network.address}]/`).hostname.slice(1, -1),
+  );
 }
 
 const isNetwork = (source: string): boolean => source.includes("/") && !/::\/64$/.test(source);
-
-function prefix64(address: string): string {
-  const [head = "", tail] = address.split("%", 1)[0]!.split("::");
-  const groups = head === "" ? [] : head.split(":");
-  const behind = tail === undefined || tail === "" ? [] : tail.split(":");
-  while (tail !== undefined && groups.length + behind.length < 8) groups.push("0");
-  return `${[...groups, ...behind].slice(0, 4).join(":")}::`;
-}
