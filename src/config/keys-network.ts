@@ -60,7 +60,7 @@ export const listen = sections(
         (origin) => origin === "*" || ORIGIN.test(origin),
         'origins like "https://phone.example.test", or "*"',
         {
-          does: "ws and wss: whose pages may connect, beside pages of this very host and programs that are no browsers.",
+          does: "ws and wss: whose pages may connect, beside the listener's own and programs that are no browsers.",
           without: "a browser phone from another web server is refused; *: any page its user opens may try",
           example: ["https://phone.example.test"],
         },

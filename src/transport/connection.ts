@@ -58,6 +58,8 @@ export type ConnectionState = "connecting" | "open" | "finishing" | "closed";
 /** How long a connection may take to send its last words and see the peer's FIN. */
 const FINISH_MS_MAX = 3000;
 const PONG = Buffer.from("\r\n");
+/** A double CRLF. */
+const PING_BYTES = 4;
 /** Ends after which nothing more is owed to the peer, and kernel memory should not be either. */
 const ABRUPT: ReadonlySet<CloseReason> = new Set([
   "queue_full",
@@ -215,13 +217,19 @@ export class Connection implements Flow {
     else if (frames > 0 || this.#partialSince === null) this.#partialSince = now;
   }
 
-  /** A whole message from the peer, or what keeps the path open. */
+  /** A whole message from the peer, or what keeps the path open (RFC 5626 §4.4.1). */
   frame(bytes: Buffer): void {
     if (!this.#isReading()) return;
     this.bytesIn += bytes.length;
+    this.alive();
+    if (!isBlank(bytes)) this.#message(bytes);
+    else if (bytes.length === PING_BYTES) this.#answerPing();
+    else this.#owner.metrics.pongs.inc(); // what is answered by such a one, for ever
+  }
+
+  /** The peer has shown that it is there. */
+  alive(): void {
     this.#movedAt = this.#owner.clock.now();
-    if (isBlank(bytes)) this.#answerPing();
-    else this.#message(bytes);
   }
 
   /** The peer sends nothing more (FIN). Half-open connections serve nobody here: ours ends as well. */

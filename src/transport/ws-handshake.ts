@@ -5,6 +5,8 @@
 export interface WsRules {
   /** Origins (`https://phone.example.test`) whose pages may connect; `*`: any page. */
   readonly origins: readonly string[];
+  /** `host:port` of the listener itself, by every name it has: its own pages may connect. */
+  readonly own: readonly string[];
 }
 
 export interface WsRefusal {
@@ -17,7 +19,7 @@ export interface WsRefusal {
 export function handshakeRefusal(
   method: string,
   headers: { get(name: string): string | null },
-  { origins }: WsRules,
+  { origins, own }: WsRules,
 ): WsRefusal | null {
   if (method !== "GET" || headers.get("upgrade")?.toLowerCase() !== "websocket") return NO_WEBSOCKET;
   if (headers.get("sec-websocket-version") !== "13") return OLD_VERSION;
@@ -25,14 +27,17 @@ export function handshakeRefusal(
     .split(",")
     .map((name) => name.trim().toLowerCase());
   if (!offered.includes("sip")) return NO_SIP;
-  return mayConnect(headers.get("origin"), headers.get("host"), origins) ? null : FOREIGN_ORIGIN;
+  return mayConnect(headers.get("origin"), origins, own) ? null : FOREIGN_ORIGIN;
 }
 
-/** Browsers always say whose page asks; a page of this very host may, and those that are listed. */
-function mayConnect(origin: string | null, host: string | null, origins: readonly string[]): boolean {
+/**
+ * Browsers always say whose page asks. What the Host header says proves nothing: whoever makes a name of his own point
+ * here (DNS rebinding) writes both.
+ */
+function mayConnect(origin: string | null, origins: readonly string[], own: readonly string[]): boolean {
   if (origin === null || origins.includes("*")) return true;
   if (origins.some((allowed) => allowed.toLowerCase() === origin.toLowerCase())) return true;
-  return host !== null && URL.canParse(origin) && new URL(origin).host === host.toLowerCase();
+  return URL.canParse(origin) && own.includes(new URL(origin).host);
 }
 
 const NO_WEBSOCKET: WsRefusal = {

@@ -3,7 +3,7 @@
  * message.
  */
 import { isUtf8 } from "node:buffer";
-import { plainAddress } from "../base/flow.ts";
+import { hostPort, plainAddress } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Certificates, ServerContext } from "./certificates.ts";
 import type { Connection, Wire } from "./connection.ts";
@@ -22,7 +22,7 @@ export interface WsParts {
   readonly log: Log;
 }
 
-type Where = { address: string; port: number } & EndpointNames & WsRules;
+type Where = { address: string; port: number; origins: readonly string[] } & EndpointNames;
 interface Attached {
   readonly address: string;
   readonly port: number;
@@ -57,9 +57,10 @@ export class WsListener {
   /** Handshakes from now on are made with other certificates; connections that exist go on. */
   renew(): void {
     if (!this.#accepting || this.#parts.certificates === null) return;
-    void this.#server.stop(false);
     try {
+      const before = this.#server;
       this.#server = this.#serve(this.endpoint.port);
+      void before.stop(false);
     } catch (error) {
       this.#parts.log.error("listener-not-renewed", { transport: "wss", error: String(error) });
     }
@@ -78,6 +79,11 @@ export class WsListener {
     this.#parts.connections.closeAll(reason, this.endpoint);
   }
 
+  get #rules(): WsRules {
+    const { address, port, sentBy } = this.endpoint;
+    return { origins: this.#where.origins, own: [hostPort(address, port), sentBy.toLowerCase()] };
+  }
+
   #serve(port: number): Server {
     const tls = this.#parts.certificates?.all ?? null;
     if (this.#parts.certificates !== null && tls?.length === 0)
@@ -85,6 +91,7 @@ export class WsListener {
     return Bun.serve<Attached>({
       hostname: this.#where.address,
       port,
+      reusePort: this.#parts.certificates !== null, // renewed without a moment in which nobody listens
       ...(tls !== null && { tls: tls.map(serveOptions) }),
       fetch: (request, server) => this.#answer(request, server),
       websocket: {
@@ -97,6 +104,8 @@ export class WsListener {
           const bytes = typeof message === "string" ? Buffer.from(message, "utf8") : Buffer.from(message);
           socket.data.connection?.frame(bytes);
         },
+        ping: (socket) => socket.data.connection?.alive(),
+        pong: (socket) => socket.data.connection?.alive(),
         drain: (socket) => {
           socket.data.wire?.drained();
           socket.data.connection?.drained();
@@ -114,7 +123,7 @@ export class WsListener {
     const peer = server.requestIP(request);
     const address = plainAddress(peer?.address ?? "");
     if (peer === null || !this.#parts.admits(address)) return new Response(null, { status: 403 });
-    const refusal = handshakeRefusal(request.method, request.headers, this.#where);
+    const refusal = handshakeRefusal(request.method, request.headers, this.#rules);
     if (refusal !== null) {
       this.#parts.connections.metrics.wsRefused(refusal.status);
       const headers = {

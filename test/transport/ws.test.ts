@@ -84,6 +84,33 @@ const contract = (transport: "ws" | "wss"): Contract => ({
 for (const transport of ["ws", "wss"] as const) transportContract(transport, contract(transport));
 
 describe("RFC 7118 §5 frames", () => {
+  test("a double CRLF is answered by one, and nothing else that is blank is: two peers never echo for ever", async () => {
+    const rig = await listening("ws");
+    const peer = new WsPeer(rig, "ws");
+    await until(() => peer.opened);
+    for (const blank of ["\r\n", "", "\r\n\r\n", "\r\n\r\n\r\n"]) peer.send(blank);
+    peer.send(sip("behind"));
+    await until(() => rig.receiver.messages.length === 1);
+    expect(peer.text).toBe("\r\n");
+    rig.transports.close();
+  });
+
+  test("pings alone keep the connection open beyond tcp.idle_s", async () => {
+    const rig = await listening("ws");
+    const peer = new WsPeer(rig, "ws");
+    await until(() => peer.opened);
+    peer.send(sip("hello"));
+    await until(() => rig.receiver.messages.length === 1);
+    for (let i = 0; i < 6; i++) {
+      rig.clock.advance(25_000);
+      peer.socket.ping();
+      await Bun.sleep(5);
+    }
+    expect(peer.closed).toBe(false);
+    expect(rig.metric("tcp_connections")).toBe(1);
+    rig.transports.close();
+  });
+
   test("text is a text frame, what is no UTF-8 a binary one; a message in two directions at once", async () => {
     const rig = await listening("ws");
     const peer = new WsPeer(rig, "ws");
@@ -146,12 +173,24 @@ describe("RFC 7118 §4.1 who may open one", () => {
         ...more,
       }),
     );
-    return handshakeRefusal("GET", { get: (name) => headers.get(name) ?? null }, { origins })?.status ?? null;
+    return (
+      handshakeRefusal(
+        "GET",
+        { get: (name) => headers.get(name) ?? null },
+        { origins, own: ["edge.test:8088"] },
+      )?.status ?? null
+    );
   };
 
   for (const [name, more, origins, status] of [
     ["a program", {}, [], null],
     ["a page of this very host", { origin: "http://edge.test:8088" }, [], null],
+    [
+      "a page whose name was made to point here",
+      { origin: "http://evil.test:8088", host: "evil.test:8088" },
+      [],
+      403,
+    ],
     ["a page from elsewhere", { origin: "https://evil.test" }, [], 403],
     ["a page without an origin (a sandbox, a file)", { origin: "null" }, [], 403],
     ["a page that is listed", { origin: "https://Phone.test" }, ["https://phone.test"], null],
