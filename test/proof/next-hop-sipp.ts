@@ -47,6 +47,8 @@ const request = (method: string, uri: string, to: string, cseq: string, more: re
 
 /** Answers to the BYE of a call whose callee has died since: the call was made, and nobody is left to hang up. */
 const LOST_BYE = [408, 480, 481, 500, 503];
+/** Nor may a proxy say 408 to a BYE (RFC 4320 §4.2): its sender waits, here as long as this and not for Timer F. */
+const BYE_WAIT = 'timeout="12000" ontimeout="2"';
 
 /** Any final answer but 200 to the INVITE fails the call. */
 const CALLER = `<scenario name="caller">
@@ -61,12 +63,14 @@ const CALLER = `<scenario name="caller">
 </action></recv>
 <send>${request("ACK", "[next_url]", "[peer_tag_param]", "1 ACK", ["[routes]"])}</send>
 <send retrans="500">${request("BYE", "[next_url]", "[peer_tag_param]", "2 BYE", ["[routes]"])}</send>
-<recv response="100" optional="true"/>
+<recv response="100" optional="true" ${BYE_WAIT}/>
 ${LOST_BYE.map(
   (status) =>
-    `<recv response="${status}" optional="true" next="1"><action><log message="lost ${status}"/></action></recv>`,
+    `<recv response="${status}" optional="true" next="1" ${BYE_WAIT}><action><log message="lost ${status}"/></action></recv>`,
 ).join("\n")}
-<recv response="200"/>
+<recv response="200" next="1" ${BYE_WAIT}/>
+<label id="2"/>
+<nop><action><log message="lost without an answer"/></action></nop>
 <label id="1"/>
 </scenario>`;
 
