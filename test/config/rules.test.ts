@@ -65,6 +65,16 @@ describe("listeners", () => {
     ]);
   });
 
+  test("ARC-23, B-72 a PROXY header is only for transports that have a place for it", () => {
+    const balanced = (transport: string) =>
+      listen(`transport = "${transport}"; port = 5070; proxy_protocol_from = ["192.0.2.0/24"]`);
+    for (const transport of ["udp", "ws"])
+      expect(told(balanced(transport))).toEqual([
+        `4 listen[0].proxy_protocol_from: ${transport}; only with transport tcp or tls`,
+      ]);
+    expect(told(balanced("tcp"))).toEqual([]);
+  });
+
   test("several free ports, and an address beside any", () => {
     expect(told(listen("port = 0", "port = 0", "port = 5060", 'address = "192.0.2.1"'))).toEqual([]);
   });
