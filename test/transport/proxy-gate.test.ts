@@ -1,5 +1,6 @@
 /** ARC-23, B-72: connections through a balancer, on real sockets: whose they are, and when they are nobody's. */
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { connect as connectPlain } from "node:net";
 import { Duplex } from "node:stream";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { connect } from "node:tls";
@@ -176,6 +177,20 @@ for (const kind of ["tcp", "tls"] as const) {
     });
   });
 }
+
+test("B-72 those whose header is still to come are bounded in number, and leave room when they go", async () => {
+  const rig = await listening("tcp");
+  const { address, port } = rig.endpoint("tcp");
+  const sockets = Array.from({ length: 1001 }, () => connectPlain({ host: address, port }));
+  for (const socket of sockets) socket.on("error", () => {});
+  ends.push(() => sockets.forEach((socket) => void socket.destroy()));
+  await until(() => rig.metric("proxy_headers_total", { result: "waiting_max" }) === 1);
+  for (const socket of sockets) socket.destroy();
+  await until(() => rig.metric("proxy_headers_total", { result: "closed" }) === 1000);
+  const peer = await through(rig, "tcp", HEADER);
+  peer.write(sip("hello"));
+  await until(() => rig.receiver.messages.length === 1);
+});
 
 describe("ARC-23, B-72 the PROXY header before a handshake", () => {
   /** Whatever is written leaves in one piece with the header: the first bytes of the handshake behind it. */
