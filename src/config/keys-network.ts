@@ -77,6 +77,16 @@ export const listen = sections(
         restart: true,
       }),
     ),
+    forwarded_for_from: v.exactOptional(
+      listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
+        does:
+          "ws and wss: balancers that say in X-Forwarded-For whose connection it is; the last address there counts, " +
+          "and from them there has to be one.",
+        without: "all browsers behind a web server have its address; whoever is named can lie",
+        example: ["10.0.0.5"],
+        restart: true,
+      }),
+    ),
     local_networks: v.exactOptional(
       listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
         does: "Networks inside, beside those of the interface itself: hosts that reach the address without any NAT.",

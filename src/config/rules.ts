@@ -117,8 +117,9 @@ function proxyHeaderBeforeStreams({ listen = [] }: Draft<Config>, tell: Tell): v
   for (const [index, entry] of listen.entries()) {
     const { transport, proxy_protocol_from } = entry ?? {};
     if (proxy_protocol_from === undefined || transport === undefined) continue;
+    const instead = transport === "udp" ? "" : ` (${transport}: forwarded_for_from)`;
     if (transport !== "tcp" && transport !== "tls")
-      tell(["listen", index, "proxy_protocol_from"], transport, "only with transport tcp or tls");
+      tell(["listen", index, "proxy_protocol_from"], transport, `only with transport tcp or tls${instead}`);
   }
 }
 

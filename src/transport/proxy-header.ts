@@ -81,8 +81,8 @@ function sourceOf(address: string, port: number): ProxySource | null {
   return { address: address.includes(":") ? asSockets(address) : address, port };
 }
 
-/** `0:0:0:0:0:ffff:cb00:7107` is 203.0.113.7 to everybody else. */
-function asSockets(written: string): string {
+/** An IPv6 address as sockets show it: `0:0:0:0:0:ffff:cb00:7107` is 203.0.113.7 to everybody else. */
+export function asSockets(written: string): string {
   const address = canonicalIpv6(written);
   if (!address.startsWith("::ffff:")) return address;
   const [high, low] = ipv6Groups(address)
