@@ -6,6 +6,7 @@ import { connect } from "node:net";
 import { Authority } from "../support/authority.ts";
 import { Edge, freePort } from "../support/edge.ts";
 import { eventually, missing } from "../support/process.ts";
+import { StreamPhone } from "../support/stream-phone.ts";
 import { Haproxy } from "./haproxy.ts";
 import { accounts, Phones, talk } from "./phones.ts";
 
@@ -29,15 +30,16 @@ describe.skipIf(absent)("interop: phones behind HAProxy", () => {
   let haproxy: Haproxy;
   let phones: Phones;
   /** What the phones know: the balancer's ports. */
-  let outside: Record<"tcp" | "tls", string>;
+  let outside: Record<"tcp" | "tls" | "ws", string>;
 
   beforeAll(async () => {
     authority = new Authority();
     const { file, key } = authority.issue("edge", { names: [`IP:${BALANCER}`] });
-    const inner = { tcp: await freePort(EDGE), tls: await freePort(EDGE) };
+    const inner = { tcp: await freePort(EDGE), tls: await freePort(EDGE), ws: await freePort(EDGE) };
     outside = {
       tcp: `${BALANCER}:${await freePort(BALANCER)}`,
       tls: `${BALANCER}:${await freePort(BALANCER)}`,
+      ws: `${BALANCER}:${await freePort(BALANCER)}`,
     };
     const listen = (transport: "tcp" | "tls"): string =>
       `[[listen]]\ntransport = "${transport}"\naddress = "${EDGE}"\nport = ${inner[transport]}\n` +
@@ -45,12 +47,15 @@ describe.skipIf(absent)("interop: phones behind HAProxy", () => {
     edge = await Edge.start({
       addresses: [EDGE],
       toml:
+        `[[listen]]\ntransport = "ws"\naddress = "${EDGE}"\nport = ${inner.ws}\n` +
+        `advertise = "${outside.ws}"\nforwarded_for_from = ["${BALANCER}"]\n` +
         `${listen("tcp")}${listen("tls")}[[certificate]]\nfile = "${file}"\nkey = "${key}"\n` +
         `[media]\nrelay = "always"\naccept_from = "anywhere"\n${accounts("ann", "ben", "cem")}`,
     });
     haproxy = await Haproxy.start(
       { from: outside.tcp, to: `${EDGE}:${inner.tcp}`, send: "send-proxy", source: BALANCER },
       { from: outside.tls, to: `${EDGE}:${inner.tls}`, send: "send-proxy-v2", source: BALANCER },
+      { from: outside.ws, to: `${EDGE}:${inner.ws}`, send: "forwardfor", source: BALANCER },
     );
     phones = new Phones(edge, FIRST_HOST);
   });
@@ -81,6 +86,17 @@ describe.skipIf(absent)("interop: phones behind HAProxy", () => {
     ann.dial(`sip:ben@${outside.tcp};transport=tcp`);
     await talk(ann, ben);
     expect(await metrics()).toMatch(/sipedge_proxy_headers_total\{result="good"\} [1-9]/);
+  });
+
+  test("ARC-23 a browser phone over WebSocket and HTTP is seen as who it is (X-Forwarded-For)", async () => {
+    const page = await StreamPhone.webSocket(`ws://${outside.ws}/`);
+    try {
+      const options = page.request("OPTIONS", `sip:${EDGE}`, `sip:page@${EDGE}`);
+      expect(await page.ask(options)).toStartWith("SIP/2.0 200 ");
+      expect(await seen("ws")).toEqual([PHONES]);
+    } finally {
+      page.close();
+    }
   });
 
   test("ARC-23 the checks of the balancer are its own, and no fault", async () => {

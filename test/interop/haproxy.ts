@@ -11,8 +11,8 @@ import { listening } from "./sipp.ts";
 export interface Balanced {
   readonly from: string;
   readonly to: string;
-  /** `send-proxy` for version 1, `send-proxy-v2` for version 2. */
-  readonly send: "send-proxy" | "send-proxy-v2";
+  /** How it says whose it is: the PROXY protocol in version 1 or 2, or X-Forwarded-For. */
+  readonly send: "send-proxy" | "send-proxy-v2" | "forwardfor";
   /** The address it connects from. */
   readonly source: string;
 }
@@ -49,5 +49,8 @@ export class Haproxy {
 
 const DEFAULTS = "defaults\n mode tcp\n timeout connect 5s\n timeout client 1h\n timeout server 1h";
 
-const listenSection = ({ from, to, send, source }: Balanced, index: number): string =>
-  `listen sip${index}\n bind ${from}\n source ${source}\n server edge ${to} ${send} check check-send-proxy inter 100ms`;
+function listenSection({ from, to, send, source }: Balanced, index: number): string {
+  const [mode, how] =
+    send === "forwardfor" ? [" mode http\n option forwardfor\n", ""] : ["", ` ${send} check-send-proxy`];
+  return `listen sip${index}\n bind ${from}\n source ${source}\n${mode} server edge ${to}${how} check inter 100ms`;
+}
