@@ -1,11 +1,14 @@
 /** ARC-23, B-72: connections through a balancer, on real sockets: whose they are, and when they are nobody's. */
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
+import { copyFileSync } from "node:fs";
 import { connect as connectPlain } from "node:net";
+import { join } from "node:path";
 import { Duplex } from "node:stream";
 import type { ConnectionOptions, TLSSocket } from "node:tls";
 import { connect } from "node:tls";
 import type { NetTransportsParts } from "../../src/transport/net-transports.ts";
 import { NO_TLS } from "../../src/transport/tls.ts";
+import type { KeyPair } from "../support/authority.ts";
 import { Authority } from "../support/authority.ts";
 import { transportContract } from "./contract.ts";
 import { Rig, sip, TCP, TcpPeer, UDP, until } from "./rig.ts";
@@ -33,13 +36,14 @@ interface Options {
   readonly parts?: Partial<NetTransportsParts>;
   readonly tcp?: Partial<typeof TCP>;
   readonly client_certificate?: "none" | "require";
+  readonly certificates?: readonly KeyPair[];
 }
 
 async function listening(transport: Kind, options: Options = {}): Promise<Rig> {
   const rig = new Rig(options.parts);
   const { balancers = [HOST], client_certificate = "none" } = options;
   const entries = [{ transport, address: HOST, port: 0, proxy_protocol_from: balancers }];
-  const certificates = [ours, other];
+  const { certificates = [ours, other] } = options;
   const rules = { ...NO_TLS, certificates, ca: authority.file, client_certificate, handshakes_max: 50 };
   expect(await rig.transports.listen(entries, { ...TCP, ...options.tcp }, UDP, rules)).toEqual([]);
   ends.push(() => rig.transports.close());
@@ -218,6 +222,27 @@ describe("ARC-23, B-72 the PROXY header before a handshake", () => {
     await until(() => rig.receiver.messages.length === 1);
     expect(rig.receiver.messages[0]!.flow.remoteAddress).toBe(PHONE.address);
     expect(String((peer.socket as TLSSocket).getPeerCertificate().subject?.CN)).toBe("other");
+  });
+
+  test("B-14 files that change behind a balancer: the next handshake sees the new certificate", async () => {
+    const live = { file: join(authority.dir, "live.pem"), key: join(authority.dir, "live.key") };
+    const put = (pair: KeyPair): void => {
+      copyFileSync(pair.key, live.key);
+      copyFileSync(pair.file, live.file);
+    };
+    put(ours);
+    const rig = await listening("tls", { certificates: [live] });
+    const shown: string[] = [];
+    for (const pair of [ours, other]) {
+      put(pair);
+      rig.clock.advance(11_000);
+      const peer = await glued(rig);
+      peer.write(sip("hello"));
+      await until(() => rig.receiver.messages.length === shown.length + 1);
+      shown.push(String((peer.socket as TLSSocket).getPeerCertificate().subject?.CN));
+    }
+    expect(shown).toEqual(["ours", "other"]);
+    expect(rig.metric("tcp_connections")).toBe(2);
   });
 
   test("mutual TLS holds behind it", async () => {
