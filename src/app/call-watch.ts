@@ -1,12 +1,13 @@
 /**
  * The calls that pass the proxy, followed from their INVITE to their end, and ended from here when somebody wants it.
  */
+import { sameAddress } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
-import type { Call } from "../calls/call.ts";
+import type { Call, EndedBy } from "../calls/call.ts";
 import type { CallEnd, CallRecord } from "../calls/call-record.ts";
 import { recordOf } from "../calls/call-record.ts";
 import { CallTable } from "../calls/call-table.ts";
@@ -19,6 +20,7 @@ import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import { Scanner } from "../message/scan.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import { ruleOf } from "../peers/screening.ts";
 import type { Branch } from "../proxy/branch.ts";
 import type { CallObserver } from "../proxy/call-observer.ts";
 import type { Admitted } from "../proxy/sender.ts";
@@ -87,10 +89,13 @@ export class CallWatch implements CallObserver {
     this.table.begin({ ...facts, invite }, cseq);
     if (refusal === null) return;
     const call = this.#newCallOf(admitted);
-    if (call !== null) this.table.end(call, "us", refusal.status, refusal.reason);
+    if (call === null) return;
+    call.rule = ruleOf(refusal);
+    this.table.end(call, "us", refusal.status, refusal.reason);
   }
 
-  sent({ uri, hop }: Target, _flow: Flow, admitted: Admitted): void {
+  sent({ uri, hop }: Target, flow: Flow, admitted: Admitted): void {
+    if (admitted.request.method === "BYE") return this.#noteBye(admitted, flow);
     const call = this.#newCallOf(admitted);
     if (call === null || call.answered_ms !== null) return;
     call.legs++;
@@ -124,16 +129,46 @@ export class CallWatch implements CallObserver {
       const call = this.#newCallOf(admitted);
       const by = status === 487 ? "caller" : own ? "us" : "callee";
       if (call !== null && call.answered_ms === null) this.table.end(call, by, status, reason);
-    } else if (request.method === "BYE" && status !== 401 && status !== 407) {
-      const call = this.#callOf(admitted);
-      if (call === null) return;
-      const by = call.facts.from_tag === request.fromTag ? "caller" : "callee";
-      this.table.end(call, by, 200, request.text(H.Reason) ?? "");
-    }
+    } else if (request.method === "BYE" && status !== 401 && status !== 407) this.#byed(admitted, status);
   }
 
-  /** Sends BYE to both sides. False: it was not answered yet, or is being ended already. */
-  hangUp(call: Call, reason: string): boolean {
+  /** The BYE of a call by one of its sides; that of another leg of its fork, or with a tag that is none, ends nothing. */
+  #callOfBye(admitted: Admitted): Call | null {
+    const { fromTag, toTag } = admitted.request;
+    const call = this.#callOf(admitted);
+    if (call === null || call.to_tag === null) return null;
+    const { from_tag } = call.facts;
+    const isOfIt =
+      (fromTag === from_tag && toTag === call.to_tag) || (fromTag === call.to_tag && toTag === from_tag);
+    return isOfIt ? call : null;
+  }
+
+  #noteBye(admitted: Admitted, { remoteAddress }: Flow): void {
+    const call = this.#callOfBye(admitted);
+    if (call === null) return;
+    const other = call.facts.from_tag === admitted.request.fromTag ? call.callee : call.facts.source;
+    call.byeTo =
+      other !== null && sameAddress(remoteAddress, other.remoteAddress) ? "other side" : "elsewhere";
+  }
+
+  /**
+   * A side has hung up. Unless the other side itself knows, or is gone, it is told by a BYE of ours: else whoever
+   * sends its BYE elsewhere, or one that nobody can accept, would talk on in a call that is counted no more.
+   */
+  #byed(admitted: Admitted, status: number): void {
+    const { request } = admitted;
+    const call = this.#callOfBye(admitted);
+    if (call === null || (status === 403 && call.byeTo === null)) return; // a stranger's, which was not let through
+    const by = call.facts.from_tag === request.fromTag ? "caller" : "callee";
+    const reason = request.text(H.Reason) ?? "";
+    const isSilent = status === 0 || status === 408; // whoever is gone has hung up as well
+    const isKnown =
+      call.byeTo === "other side" && (isSilent || status === 481 || (status >= 200 && status < 300));
+    if (isKnown || !this.hangUp(call, reason, by)) this.table.end(call, by, 200, reason);
+  }
+
+  /** Sends BYE to both sides. False: it was not answered yet, or is being ended already. `by` is who wanted it. */
+  hangUp(call: Call, reason: string, by: EndedBy = "us"): boolean {
     if (call.state !== "up") return false;
     const { clock, dice, domains, layer, log } = this.#parts;
     call.state = "ending";
@@ -145,7 +180,7 @@ export class CallWatch implements CallObserver {
     let open = byes.length;
     const done = (): void => {
       open--;
-      if (open <= 0) this.table.end(call, "us", 200, reason);
+      if (open <= 0) this.table.end(call, by, 200, reason);
     };
     for (const bye of byes) {
       if (bye === null) done();

@@ -157,9 +157,12 @@ export class Core implements TransactionUser {
     this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
     this.#overload = new Overload(parts);
     this.layer.refusesNew = (method) => this.#overload.refuses(method);
-    this.#directory = new ConfigDirectory(parts, config);
+    const callsOf = (account: string): number => this.calls.table.countOf(account);
+    const screening = new Screening({ clock, metrics, callsOf }, config);
+    this.#directory = new ConfigDirectory({ ...parts, screening }, config);
     const { domains } = this;
-    this.trunks = new AppTrunks({ clock, dice, log, metrics, domains, names: parts.resolver }, config);
+    const names = parts.resolver;
+    this.trunks = new AppTrunks({ clock, dice, log, metrics, domains, names, screening }, config);
     this.receiver = new GuardedReceiver(this.guard, this.#intake, this.trunks.book);
     const tokens = new RouteTokens(parts.tokenKey);
     const flowTokens = new FlowTokens(parts.tokenKey);
@@ -195,8 +198,6 @@ export class Core implements TransactionUser {
       rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
-    const callsOf = (account: string): number => this.calls.table.countOf(account);
-    const screening = new Screening({ clock, metrics, callsOf }, config);
     this.qualityReports = new QualityReports(() => clock.wall(), dice, metrics);
     this.#rooms = {
       reports: this.qualityReports,

@@ -6,13 +6,17 @@ import type { Config } from "../config/schema.ts";
 import type { ForwardRules, ForwardStore } from "../location/forwards.ts";
 import type { UserStore } from "../location/users.ts";
 import { ParseError } from "../message/parse-error.ts";
+import type { Refusal } from "../message/refusal.ts";
 import type { SipUri } from "../message/uri.ts";
-import { parseUri } from "../message/uri.ts";
+import { parseUri, unescapeUser } from "../message/uri.ts";
+import type { Screening } from "../peers/screening.ts";
 import type { Directory, ForkMode, GroupPlan, UserPlan } from "../proxy/directory.ts";
 
 export interface DirectoryStores {
   readonly users: UserStore;
   readonly forwards: ForwardStore;
+  /** Null: nobody's forward is refused. */
+  readonly screening: Screening | null;
 }
 
 export class ConfigDirectory implements Directory {
@@ -61,6 +65,11 @@ export class ConfigDirectory implements Directory {
 
   forkOf(host: string): ForkMode {
     return this.#forks.get(host) ?? this.#fork;
+  }
+
+  refusesForward(owner: string, { user }: SipUri, caller: string | null): Refusal | null {
+    const called = user === null ? null : unescapeUser(user);
+    return this.#stores.screening?.refusal({ account: owner, caller, called }) ?? null;
   }
 
   /** urn:service:sos (RFC 5031) as the first of `emergency.numbers`; null: calls for help are not set up. */

@@ -200,7 +200,8 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     flow,
   });
   if ("status" in admission) return admission;
-  const caller = callerOf(rooms, source, admission);
+  const isNewCall = request.method === "INVITE" && !request.hasToTag;
+  const caller = callerOf(rooms, source, admission, isNewCall ? fromUserOf(request) : null);
   const admitted = {
     request,
     source,
@@ -222,7 +223,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
   };
   if (transaction === null) rooms.stateless.forwardAck(admitted);
   else {
-    const screened = screenedBy(rooms, request, caller.user, routing);
+    const screened = isNewCall ? screenedBy(rooms, caller, routing) : null;
     if (screened === null) rooms.proxy.forward(transaction, admitted);
     else rooms.proxy.turnAway(transaction, admitted, screened);
   }
@@ -230,19 +231,28 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
 }
 
 /** A call that somebody begins, unless it is one for help: what [[screen]] and the limits of accounts say to it. */
-function screenedBy(
-  rooms: ChainRooms,
-  request: SipMessage,
-  account: string | null,
-  { uri }: Routing,
-): Refusal | null {
-  if (request.method !== "INVITE" || request.hasToTag) return null;
-  const called = uri.user === null ? null : unescapeUser(uri.user);
-  if (called !== null && rooms.isEmergency(called)) return null;
-  const from = parseNameAddr(request.text(H.From) ?? "");
-  const caller = from instanceof ParseError || from.uri.user === null ? null : unescapeUser(from.uri.user);
-  return rooms.screening.refusal({ account, caller, called });
+function screenedBy(rooms: ChainRooms, { user, name }: Caller, routing: Routing): Refusal | null {
+  const { uri, next, entries, first, last } = routing;
+  const called = userOf(uri);
+  if (called !== null && next === null && rooms.isEmergency(called) && rooms.domains.isOurs(uri)) return null;
+  const call = { account: user, caller: name, called };
+  const refusal = rooms.screening.refusal(call);
+  if (refusal !== null || next === null) return refusal;
+  // A strict router makes the Request-URI of its own Route entry (§16.6 step 6), and dials that.
+  for (const entry of entries.slice(first, last)) {
+    const dialled = userOf(entry.uri);
+    const other = dialled === null ? null : rooms.screening.refusalOfNumber({ ...call, called: dialled });
+    if (other !== null) return other;
+  }
+  return null;
 }
+
+function fromUserOf(request: SipMessage): string | null {
+  const from = parseNameAddr(request.text(H.From) ?? "");
+  return from instanceof ParseError ? null : userOf(from.uri);
+}
+
+const userOf = ({ user }: SipUri): string | null => (user === null ? null : unescapeUser(user));
 
 function pathFor(rooms: ChainRooms, request: SipMessage, source: Flow): OwnPath | null {
   if (request.method !== "REGISTER") return null;
@@ -254,11 +264,11 @@ function mayNeedFlow(request: SipMessage, { served }: Admission): boolean {
   return formsDialog(request) || request.method === "SUBSCRIBE" || (served && request.method === "REGISTER");
 }
 
-function callerOf(rooms: ChainRooms, source: Flow, { ours, user }: Admission): Caller {
+function callerOf(rooms: ChainRooms, source: Flow, { ours, user }: Admission, name: string | null): Caller {
   const peer = ours ? null : rooms.peerOf(source);
   const isVouched = ours || peer !== null;
   const mayCallForHelp = ours || rooms.emergencyNetworks.has(source.remoteAddress);
-  return { user, ours, isVouched, mayCallForHelp, peer };
+  return { user, ours, isVouched, mayCallForHelp, peer, name };
 }
 
 function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {

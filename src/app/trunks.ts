@@ -21,6 +21,7 @@ import type { PeerUri } from "../peers/peer.ts";
 import { routeThrough } from "../peers/peer.ts";
 import { PeerBook } from "../peers/peer-book.ts";
 import type { Way } from "../peers/routes.ts";
+import type { Screening } from "../peers/screening.ts";
 import type { TrunkHop as Hop } from "../peers/trunks.ts";
 import { Trunks } from "../peers/trunks.ts";
 import type { Caller, Find, Trunks as ProxyTrunks, TrunkHop, TrunkWay } from "../proxy/directory.ts";
@@ -38,6 +39,7 @@ export interface TrunkParts {
   readonly domains: Domains;
   /** For ENUM. */
   readonly names: NameService;
+  readonly screening: Screening;
 }
 
 interface RunningCall {
@@ -95,26 +97,34 @@ export class AppTrunks implements ProxyTrunks {
     if (ways.length > 0 || refusal !== null)
       return { ways: ways.map((way) => this.#toWay(way, caller, method, uri)), refusal };
     const number = ours && caller.ours && this.#enum.isOn ? globalNumber(unescapeUser(uri.user ?? "")) : null;
-    return { ways: number === null ? [] : [this.#byEnum(number, null)], refusal };
+    return { ways: number === null ? [] : [this.#byEnum(number, null, caller)], refusal };
   }
 
   #toWay({ to, user, ring_ms, route }: Way, caller: Caller, method: string, asked: SipUri): TrunkWay {
     if (to.kind === "local") return { kind: "local", name: to.name, ring_ms };
-    if (to.kind === "enum") return this.#byEnum(to.number, ring_ms);
+    if (to.kind === "enum") return this.#byEnum(to.number, ring_ms, caller);
     const hops = () => {
       const found = this.#trunks.hops(to.peer, user, method, asked);
-      return "status" in found ? found : found.map((hop) => this.#hop(hop, caller.user, route));
+      if ("status" in found) return found;
+      const refusal = user === null || method !== "INVITE" ? null : this.#refusalOf(user, caller);
+      return refusal ?? found.map((hop) => this.#hop(hop, caller.user, route));
     };
     return { kind: "peer", hops, ring_ms };
   }
 
-  /** What strangers wrote into the tree is no URI until it was read. */
-  #byEnum(number: string, ring_ms: number | null): TrunkWay {
+  /** The number as it leaves is another one than was dialled. */
+  #refusalOf(user: string, { user: account, name: caller }: Caller): Refusal | null {
+    return this.#parts.screening.refusalOfNumber({ account, caller, called: unescapeUser(user) });
+  }
+
+  /** What strangers wrote into the tree is no URI until it was read, nor a number that may be dialled. */
+  #byEnum(number: string, ring_ms: number | null, caller: Caller): TrunkWay {
     const find: Find = (found) =>
       this.#enum.lookUp(number, (text) => {
         if (text === "failed") return found(ENUM_FAILED);
         const uri = text === null ? null : parseUri(text);
-        found(uri === null || uri instanceof ParseError ? NOT_IN_ENUM : uri);
+        if (uri === null || uri instanceof ParseError) return found(NOT_IN_ENUM);
+        found((uri.user === null ? null : this.#refusalOf(uri.user, caller)) ?? uri);
       });
     return { kind: "sought", find, ring_ms };
   }

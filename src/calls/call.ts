@@ -64,6 +64,8 @@ export class Call {
   media: CallMedia | null = null;
   /** The same, when an rtpengine relays it. */
   engine: NgCall | null = null;
+  /** Where the last BYE of one of its sides was sent; null: nowhere. */
+  byeTo: "other side" | "elsewhere" | null = null;
   /** When we sent its BYEs; null: we did not. */
   ending_at: number | null = null;
 

@@ -34,6 +34,19 @@ export function numberOf(user: string): string | null {
   return number.length <= NUMBER_CHARS_MAX && /^[0-9+*#]+$/.test(number) ? number : null;
 }
 
+/**
+ * The digits that a gateway may make of a user part which is no number to us: "0900 12 34", "090012/34", "0900123a".
+ * Null: it begins as a name.
+ */
+export function digitsIn(user: string): string | null {
+  if (user.length > 3 * NUMBER_CHARS_MAX) return null;
+  const plain = user.replace(/%([0-9A-Fa-f]{2})/g, (_, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  if (!/^[^A-Za-z0-9]*[0-9]/.test(plain)) return null;
+  return plain.replace(/[^0-9+*#]/g, "").slice(0, NUMBER_CHARS_MAX);
+}
+
 /** A number as a user part: "#" must be escaped there (RFC 3261 §25.1 user-unreserved). */
 export function userPartOf(number: string): string {
   return number.replaceAll("#", "%23");

@@ -10,16 +10,16 @@ import type { Hours, NumberPattern } from "../config/route-forms.ts";
 import { fitsPattern, readHours, readPattern } from "../config/route-forms.ts";
 import type { Config } from "../config/schema.ts";
 import type { Refusal } from "../message/refusal.ts";
-import { numberOf } from "./number.ts";
+import { digitsIn, numberOf } from "./number.ts";
 import { fitsHours, LocalTime } from "./week.ts";
 
-/** A call that somebody begins. */
+/** A call that somebody begins, or a forward of somebody that makes one. */
 export interface ScreenedCall {
-  /** The account that was proved; null: none. */
+  /** The account that pays for it: it was proved, or the forward is its own; null: none. */
   readonly account: string | null;
   /** The user part of From, unescaped; null: it has none. */
   readonly caller: string | null;
-  /** The user part of the Request-URI, unescaped; null: it has none. */
+  /** The user part of where it goes, unescaped; null: it has none. */
   readonly called: string | null;
 }
 
@@ -91,16 +91,24 @@ export class Screening {
 
   /** Why the call is not let through; null: it is, and counts as begun. */
   refusal(call: ScreenedCall): Refusal | null {
-    const found = this.#byRule(call) ?? this.#byLimit(call.account);
-    if (found !== null) this.#refused(found.section.replace(/^screen /, "")).inc();
-    return found;
+    return this.#counted(this.#byRule(call) ?? this.#byLimit(call.account));
+  }
+
+  /** The same for another number that a call which has begun turns to: rules are asked, and nothing is counted. */
+  refusalOfNumber(call: ScreenedCall): Refusal | null {
+    return this.#counted(this.#byRule(call));
+  }
+
+  #counted(refusal: Refusal | null): Refusal | null {
+    if (refusal !== null) this.#refused(ruleOf(refusal) ?? "").inc();
+    return refusal;
   }
 
   #byRule(call: ScreenedCall): Refusal | null {
     if (this.#rules.length === 0) return null;
-    const number = call.called === null ? null : numberOf(call.called);
+    const dialled = readDialled(call.called);
     const wall_ms = this.#parts.clock.wall();
-    return this.#rules.find((rule) => fits(rule, call, number, wall_ms))?.refusal ?? null;
+    return this.#rules.find((rule) => fits(rule, call, dialled, wall_ms))?.refusal ?? null;
   }
 
   #byLimit(account: string | null): Refusal | null {
@@ -125,10 +133,28 @@ export class Screening {
   }
 }
 
+const SECTION = "screen ";
+
+/** The name of the rule or the key of the limit by which a call was refused; null: it was not by one of these. */
+export function ruleOf({ section }: Refusal): string | null {
+  return section.startsWith(SECTION) ? section.slice(SECTION.length) : null;
+}
+
+/** A number as we read it, and as a gateway might. */
+interface Dialled {
+  readonly number: string | null;
+  readonly digits: string | null;
+}
+
+function readDialled(called: string | null): Dialled {
+  const number = called === null ? null : numberOf(called);
+  return { number, digits: called === null ? null : (number ?? digitsIn(called)) };
+}
+
 const tooMany = (key: string, max: number, when: string): Refusal => ({
   status: 403,
   reason: `This account may make ${max} calls ${when} (${key})`,
-  section: `screen ${key}`,
+  section: `${SECTION}${key}`,
 });
 
 function compiled(rule: Config["screen"][number]): Rule {
@@ -149,20 +175,21 @@ function refusalOf(action: string, name: string): Refusal | null {
   const [, word, status = "403", words = ""] = ACTION.exec(action) ?? [];
   if (word === "allow") return null;
   const reason = words.trim() === "" ? `Refused by the rule ${name}` : words.trim();
-  return { status: Number(status), reason, section: `screen ${name}` };
+  return { status: Number(status), reason, section: `${SECTION}${name}` };
 }
 
 function fits(
   rule: Rule,
   { account, caller, called }: ScreenedCall,
-  number: string | null,
+  { number, digits }: Dialled,
   wall_ms: number,
 ): boolean {
   if (rule.users.length > 0 && (account === null || !rule.users.includes(account))) return false;
   if (rule.called.length > 0 && (called === null || !rule.called.includes(called))) return false;
+  const counted = rule.refusal === null ? number : digits; // in doubt a call is refused, and never allowed
   if (
     rule.numbers.length > 0 &&
-    (number === null || !rule.numbers.some((pattern) => fitsPattern(pattern, number)))
+    (counted === null || !rule.numbers.some((pattern) => fitsPattern(pattern, counted)))
   )
     return false;
   if (rule.callers.length > 0 && !rule.callers.some((each) => isCaller(each, caller))) return false;

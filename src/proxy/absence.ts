@@ -28,3 +28,8 @@ export const GOES_ROUND: Refusal = {
   reason: "Forwarding goes in a circle, or too far",
   section: "calls.forwards_max",
 };
+
+/** What a forward names, a user of ours or a URI, as a URI. */
+export function uriOfDestination(destination: string, domain: string): string {
+  return /^sips?:/i.test(destination) ? destination : `sip:${destination}@${domain}`;
+}

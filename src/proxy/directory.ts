@@ -38,6 +38,11 @@ export interface Directory {
   group(name: string): GroupPlan | null;
   /** How phones of a user called at this host name ring. */
   forkOf(host: string): ForkMode;
+  /**
+   * Why this user's forward, or its phone's redirection, may not take the call to `uri`; null: it may, and counts as a
+   * call of that user. `caller` is the user part of From.
+   */
+  refusesForward(owner: string, uri: SipUri, caller: string | null): Refusal | null;
   /** The URI to which a call for help goes that was dialled as `user`; null: it is none. */
   emergency(user: string): string | null;
 }
@@ -54,6 +59,8 @@ export interface Caller {
   readonly mayCallForHelp: boolean;
   /** The peer that sent the request; null: none, or it is one of ours. */
   readonly peer: string | null;
+  /** The user part of From, unescaped; null: it has none, or the request begins no call. */
+  readonly name: string | null;
 }
 
 /**

@@ -12,8 +12,16 @@ import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseUri } from "../message/uri.ts";
-import { destinationFor, GOES_ROUND, NO_SUCH_USER, NOT_REGISTERED, noAnswerMs } from "./absence.ts";
+import {
+  destinationFor,
+  GOES_ROUND,
+  NO_SUCH_USER,
+  NOT_REGISTERED,
+  noAnswerMs,
+  uriOfDestination,
+} from "./absence.ts";
 import type { Caller, Directory, Find, SearchRules, Trunks, TrunkWay } from "./directory.ts";
+import { Reach } from "./reach.ts";
 import { contactOf, movedTo } from "./redirect.ts";
 import type { Outcome } from "./responses.ts";
 import type { ForwardCause, Retarget } from "./retarget.ts";
@@ -23,15 +31,7 @@ import type { Routing } from "./route.ts";
 import type { SoughtRound, Step } from "./steps.ts";
 import * as steps from "./steps.ts";
 import type { Target } from "./targets.ts";
-import {
-  contactTargets,
-  directTarget,
-  hopTarget,
-  isSecure,
-  ofInstance,
-  roundsOf,
-  withoutHeaders,
-} from "./targets.ts";
+import { contactTargets, directTarget, hopTarget, roundsOf, withoutHeaders } from "./targets.ts";
 import { NO_FORWARDS_YET, Trail } from "./trail.ts";
 
 export interface SearchRooms {
@@ -61,6 +61,7 @@ export class Search {
   #callee: string | null = null;
   #forwards: ForwardRules | null = null;
   readonly #trail: Trail;
+  readonly #reach: Reach;
   /** One number is looked up for each call: what it leads to may be another number. */
   #hasSought = false;
 
@@ -68,6 +69,8 @@ export class Search {
     this.#caller = caller;
     this.#trail = new Trail(rules, request, caller.isVouched);
     this.#rooms = rooms;
+    const refusalOf = (owner: string, to: SipUri) => this.#refusalOf(owner, to);
+    this.#reach = new Reach(rooms.store, routing.uri, this.#trail, refusalOf);
     this.#rules = rules;
     this.#request = request;
     this.#routing = routing;
@@ -122,7 +125,7 @@ export class Search {
    */
   redirected(
     contacts: readonly SipUri[],
-    { retarget: before }: Target,
+    { retarget: before, binding }: Target,
     anywhere: boolean,
   ): readonly Target[] | null {
     const { domains } = this.#rooms;
@@ -133,29 +136,23 @@ export class Search {
     for (const uri of contacts) {
       if (uri.scheme !== "sip" && uri.scheme !== "sips") return null;
       const aor = domains.aorOf(uri);
-      if (aor === null && (domains.isOurs(uri) || !anywhere || this.#isTakenDown(uri))) return null;
+      if (aor === null && (domains.isOurs(uri) || !anywhere || this.#reach.isTakenDown(uri))) return null;
       const to = aor === null ? uri.text : `sip:${aor}`;
+      if (this.#refusalOf(binding === null ? null : `sip:${binding.aor}`, uri) !== null) return null;
       if (to !== from && this.#wasAt(to)) continue;
       const retarget = this.#trail.note([...chain, { from, to, cause: "redirect" }]);
       if (aor === null) targets.push(directTarget(withoutHeaders(uri), retarget));
-      else targets.push(...contactTargets(this.#bindings(aor), retarget));
+      else targets.push(...contactTargets(this.#reach.bindings(aor), retarget));
     }
     return targets;
   }
 
   /** Those of the contacts that this request may go to. */
   callable(bindings: readonly Binding[]): readonly Binding[] {
-    const { uri } = this.#routing;
-    const secure = uri.scheme === "sips" ? bindings.filter(isSecure) : bindings;
-    return !this.#trail.isForwarded ? ofInstance(secure, uri) : secure;
+    return this.#reach.callable(bindings);
   }
 
-  /** RFC 5630 §5.3: a sips: call goes nowhere without TLS. */
-  #isTakenDown(uri: SipUri): boolean {
-    return this.#routing.uri.scheme === "sips" && uri.scheme !== "sips";
-  }
-
-  /** Only a call that is to begin is forwarded, or taken to one after the other. */
+  /** Only a call that is to begin is forwarded or hunted. */
   get #isNewCall(): boolean {
     return this.#request.method === "INVITE" && !this.#request.hasToTag;
   }
@@ -183,7 +180,7 @@ export class Search {
       if (plan?.redirect) return movedTo([`<${this.#uriOf(forwards.always)}>`]);
       return this.#go(forwards.always, "always");
     }
-    const targets = contactTargets(this.#bindings(aor), this.#trail.retarget);
+    const targets = contactTargets(this.#reach.bindings(aor), this.#trail.retarget);
     if (targets.length === 0) return this.#forward(ABSENT) ?? this.#absent(name, aor, mayRoute);
     if (plan?.redirect) return movedTo(targets.map(contactOf));
     const last_ms = forwards?.no_answer ? noAnswerMs(forwards, this.#rules) : null;
@@ -245,7 +242,7 @@ export class Search {
     const { domains } = this.#rooms;
     const aor = domains.aorOf(uri);
     if (aor !== null) return this.#here(userOfAor(aor), ring_ms);
-    if (domains.isOurs(uri) || this.#isTakenDown(uri)) return null;
+    if (domains.isOurs(uri) || this.#reach.isTakenDown(uri)) return null;
     return steps.within(direct(directTarget(withoutHeaders(uri), this.#trail.retarget)), ring_ms);
   }
 
@@ -257,7 +254,7 @@ export class Search {
       const round = this.#members(new Set(group.steps.flatMap(({ users }) => users)), null);
       return round.targets.length > 0 ? round : NOT_REGISTERED;
     }
-    const targets = contactTargets(this.#bindings(aor), null);
+    const targets = contactTargets(this.#reach.bindings(aor), null);
     if (targets.length === 0) return this.#absent(name, aor, true);
     return { targets, ring_ms: null, aors: NO_AORS, retarget: null };
   }
@@ -265,13 +262,8 @@ export class Search {
   #members(users: Iterable<string>, ring_ms: number | null): Round {
     const { domains } = this.#rooms;
     const aors = Array.from(new Set(users), (user) => `${user}@${domains.canonical}`);
-    const targets = aors.flatMap((aor) => contactTargets(this.#bindings(aor), this.#trail.retarget));
+    const targets = aors.flatMap((aor) => contactTargets(this.#reach.bindings(aor), this.#trail.retarget));
     return { targets, ring_ms, aors, retarget: this.#trail.retarget };
-  }
-
-  /** A sips: call goes to phones behind TLS only, and is never taken down to less (RFC 5630 §5.3). */
-  #bindings(aor: string): readonly Binding[] {
-    return this.callable(this.#rooms.store.bindings(aor));
   }
 
   /** The first of the outcomes that has a rule decides. */
@@ -296,8 +288,10 @@ export class Search {
     const to = aor === null ? uri.text : `sip:${aor}`; // one spelling for each user of ours
     if (this.#wasAt(to) || this.#trail.isTooFar()) return GOES_ROUND;
     this.#trail.goOn({ from: this.#callee ?? this.#routing.uri.text, to, cause });
+    const refusal = this.#refusalOf(this.#callee, uri);
+    if (refusal !== null) return refusal;
     if (aor !== null) return this.#enter(userOfAor(aor), aor);
-    return this.#isTakenDown(uri)
+    return this.#reach.isTakenDown(uri)
       ? NOT_REGISTERED
       : (this.#elsewhere(to, this.#trail.retarget) ?? NO_SUCH_USER);
   }
@@ -311,12 +305,18 @@ export class Search {
     return direct(directTarget(uri, retarget));
   }
 
+  /** Why whoever forwards, as `sip:` and an address-of-record, may not take the call there; null: it may. */
+  #refusalOf(owner: string | null, uri: SipUri): Refusal | null {
+    if (owner === null || !this.#isNewCall) return null;
+    return this.#rooms.directory.refusesForward(userOfAor(owner.slice(4)), uri, this.#caller.name);
+  }
+
   #wasAt(uri: string): boolean {
     return uri === this.#callee || this.#trail.wasAt(uri);
   }
 
   #uriOf(destination: string): string {
-    return /^sips?:/i.test(destination) ? destination : `sip:${destination}@${this.#rooms.domains.canonical}`;
+    return uriOfDestination(destination, this.#rooms.domains.canonical);
   }
 
   #absent(name: string, aor: string, mayRoute: boolean): Round | Refusal {

@@ -54,7 +54,7 @@ export async function forward({ words, config: file, after }: Invocation): Promi
     const options = { clock: systemClock, log: silentLog, forwards_max: FORWARDS_MAX };
     const forwards = new SqliteForwardStore(opened, options);
     users.setConfigUsers(configUsers(config));
-    const directory = new ConfigDirectory({ users, forwards }, config);
+    const directory = new ConfigDirectory({ users, forwards, screening: null }, config);
     return act({ config, forwards, directory }, words[0], wanted);
   } finally {
     opened.close();
