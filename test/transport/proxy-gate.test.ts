@@ -54,10 +54,14 @@ async function listening(transport: Kind, options: Options = {}): Promise<Rig> {
 async function through(rig: Rig, kind: Kind, header: string, more: ConnectionOptions = {}): Promise<TcpPeer> {
   const plain = await TcpPeer.to(rig.endpoint(kind));
   ends.push(() => plain.socket.destroy());
+  const trusting = { ca: await text(authority.file), checkServerIdentity: () => undefined };
   plain.write(header);
   if (kind === "tcp") return plain;
-  const trusting = { ca: await text(authority.file), checkServerIdentity: () => undefined };
   const peer = new TcpPeer(connect({ ...trusting, ...more, socket: plain.socket }));
+  // One that was refused at once may be closed before its handshake begins, and then says nothing more.
+  plain.socket.once("close", () => {
+    peer.closed = true;
+  });
   ends.push(() => peer.socket.destroy());
   return peer;
 }
