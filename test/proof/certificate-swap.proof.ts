@@ -70,7 +70,10 @@ describe.skipIf(missing("certificates that change under load", "sipp", "openssl"
             SWAP_WITHIN_MS,
           );
           const calls = load.made;
-          await eventually("calls after it", () => load.made > calls + 2 * CALLERS);
+          await eventually(
+            () => `calls after it; ${load.made} were made; ${load.faults.join("; ")}`,
+            () => load.made > calls + 2 * CALLERS,
+          );
         }
         await load.stop();
         process.stdout.write(
