@@ -170,12 +170,12 @@ export class Listeners {
 
   /** Throws, or rejects with, the system's error. */
   async #openStream(wanted: Wanted): Promise<StreamListener> {
-    const { admits, log } = this.#parts;
+    const { admits, log, socketOptions } = this.#parts;
     const connections = this.#connections;
     if (wanted.transport === "tls" && this.tls !== null) return this.tls.open(connections, wanted);
     if (wanted.transport === "tcp") return new TcpListener(connections, log, wanted);
     const certificates = wanted.transport === "wss" ? (this.tls?.certificates ?? null) : null;
-    return new WsListener({ connections, admits, certificates, log }, wanted);
+    return new WsListener({ connections, admits, certificates, log, socketOptions }, wanted);
   }
 
   /** Closes what is not wanted any more and gives what stays the name it shall carry now. */

@@ -10,7 +10,9 @@ import { canonicalIpv6, familyOf, ipv6Groups } from "./endpoint.ts";
 /** <sys/socket.h> and <netinet/in.h> of Linux, the same on x64 and arm64. */
 const SOL_SOCKET = 1;
 const SO_RCVBUF = 8;
+const SO_ACCEPTCONN = 30;
 const SO_RCVBUFFORCE = 33;
+const SO_ATTACH_REUSEPORT_CBPF = 51;
 const IPPROTO_IP = 0;
 const IP_TOS = 1;
 const IP_RECVERR = 11;
@@ -24,6 +26,11 @@ const SOCKADDR_IN_BYTES = 16;
 const SOCKADDR_IN6_BYTES = 28;
 /** Any port will do to ask for a route: connecting a datagram socket sends nothing. */
 const ROUTE_PORT = 5060;
+/** File descriptors that are looked at for a listening socket. */
+const FDS_MAX = 65_536;
+/** A classic BPF program (<linux/filter.h>) of one step, BPF_RET|BPF_K: the second socket of the group. */
+const TO_THE_SECOND = Uint8Array.of(6, 0, 0, 0, 1, 0, 0, 0);
+const SOCK_FPROG_BYTES = 16;
 
 const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];
 const SYMBOLS = {
@@ -54,6 +61,11 @@ export interface SocketOptions {
   setReceiveBuffer(fd: number, bytes: number): number;
   /** Marks what the socket sends with a DSCP (RFC 2474), 0 to 63. False: it could not be set. */
   setDscp(fd: number, family: 4 | 6, dscp: number): boolean;
+  /**
+   * While two sockets listen at this TCP port together (SO_REUSEPORT), new connections go to the later one, so that the
+   * first can be closed with nobody waiting at its door. To be asked once the first listens. False: it could not be set.
+   */
+  newestFirst(address: string, port: number): boolean;
   /** The local address the kernel would send from to reach `address` (an IP literal); null: unknown or no route. */
   sourceAddress(address: string): string | null;
 }
@@ -63,6 +75,7 @@ export const noSocketOptions: SocketOptions = {
   ignoreIcmpErrors: () => false,
   setReceiveBuffer: () => 0,
   setDscp: () => false,
+  newestFirst: () => false,
   sourceAddress: () => null,
 };
 
@@ -108,6 +121,33 @@ class LibcOptions implements SocketOptions {
     return family === 4
       ? this.#set(fd, IPPROTO_IP, IP_TOS, trafficClass)
       : this.#set(fd, IPPROTO_IPV6, IPV6_TCLASS, trafficClass);
+  }
+
+  newestFirst(address: string, port: number): boolean {
+    const fd = this.#listening(address, port);
+    const program = new Uint8Array(SOCK_FPROG_BYTES);
+    const view = new DataView(program.buffer);
+    view.setUint16(0, 1, true);
+    view.setBigUint64(8, BigInt(ptr(TO_THE_SECOND)), true);
+    const { setsockopt } = this.#libc;
+    return (
+      fd !== null &&
+      setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, ptr(program), SOCK_FPROG_BYTES) === 0
+    );
+  }
+
+  /** The socket that listens there: Bun.serve does not tell its own. */
+  #listening(address: string, port: number): number | null {
+    const name = this.#sockaddr;
+    for (let fd = 0; fd < FDS_MAX; fd++) {
+      if (this.#get(fd, SOL_SOCKET, SO_ACCEPTCONN) !== 1) continue;
+      this.#length[0] = name.length;
+      if (this.#libc.getsockname(fd, ptr(name), ptr(this.#length)) !== 0) continue;
+      const family = name[0] === AF_INET ? 4 : name[0] === AF_INET6 ? 6 : null;
+      if (family === null || ((name[2]! << 8) | name[3]!) !== port) continue;
+      if (readSockaddr(name, family) === address) return fd;
+    }
+    return null;
   }
 
   sourceAddress(address: string): string | null {

@@ -3,6 +3,7 @@
  * message.
  */
 import { isUtf8 } from "node:buffer";
+import type { Alarm } from "../base/clock.ts";
 import { hostPort, plainAddress } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import { Networks } from "../base/networks.ts";
@@ -11,6 +12,7 @@ import type { Connection, Wire } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { EndpointNames } from "./endpoint.ts";
 import { Endpoint } from "./endpoint.ts";
+import type { SocketOptions } from "./socket-options.ts";
 import type { CloseReason } from "./transport-metrics.ts";
 import type { WsRefusal, WsRules } from "./ws-handshake.ts";
 import { forwardedFor, handshakeRefusal, NOBODY_NAMED } from "./ws-handshake.ts";
@@ -21,6 +23,7 @@ export interface WsParts {
   /** For wss; null: ws. */
   readonly certificates: Certificates | null;
   readonly log: Log;
+  readonly socketOptions: Pick<SocketOptions, "newestFirst">;
 }
 
 interface Where extends EndpointNames {
@@ -42,6 +45,8 @@ type Server = Bun.Server<Attached>;
 const SSL_OP_NO_TLSV1_2 = 0x0800_0000;
 /** Our pings are half of it apart; one that does not answer is gone (RFC 6455 §5.5.2). */
 const IDLE_S = 60;
+/** How long one whose certificates are old still takes those that waited at its door. */
+const RETIRE_MS = 1000;
 /** RFC 6455 §7.4.1. */
 const CLOSED_NORMALLY = 1000;
 
@@ -51,6 +56,9 @@ export class WsListener {
   readonly #where: Where;
   readonly #balancers: Networks;
   #server: Server;
+  /** The one before it, which gets no new connections and is about to be closed. */
+  #before: Server | null = null;
+  #retiring: Alarm | null = null;
   #accepting = true;
 
   /** Binds and listens; throws the system's error (its `code` is the errno name). */
@@ -61,15 +69,18 @@ export class WsListener {
     this.#server = this.#serve(where.port);
     const transport = parts.certificates === null ? "ws" : "wss";
     this.endpoint = new Endpoint(transport, where.address, this.#server.port ?? where.port, where);
+    if (parts.certificates !== null) parts.socketOptions.newestFirst(where.address, this.endpoint.port);
   }
 
   /** Handshakes from now on are made with other certificates; connections that exist go on. */
   renew(): void {
     if (!this.#accepting || this.#parts.certificates === null) return;
+    this.#retire();
     try {
-      const before = this.#server;
-      this.#server = this.#serve(this.endpoint.port);
-      void before.stop(false);
+      const next = this.#serve(this.endpoint.port);
+      this.#before = this.#server;
+      this.#server = next;
+      this.#retiring = this.#parts.connections.clock.after(RETIRE_MS, () => this.#retire());
     } catch (error) {
       this.#parts.log.error("listener-not-renewed", { transport: "wss", error: String(error) });
     }
@@ -79,6 +90,7 @@ export class WsListener {
   stopAccepting(): void {
     if (!this.#accepting) return;
     this.#accepting = false;
+    this.#retire();
     void this.#server.stop(false);
   }
 
@@ -86,6 +98,13 @@ export class WsListener {
   close(reason: CloseReason): void {
     this.stopAccepting();
     this.#parts.connections.closeAll(reason, this.endpoint);
+  }
+
+  #retire(): void {
+    this.#retiring?.cancel();
+    this.#retiring = null;
+    void this.#before?.stop(false);
+    this.#before = null;
   }
 
   get #rules(): WsRules {

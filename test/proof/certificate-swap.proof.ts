@@ -17,7 +17,7 @@ const EDGE = "127.0.0.53";
 const CALLEE = "127.0.0.54";
 const IDLE = 50;
 const CALLERS = 10;
-const NEWCOMERS = 4;
+const NEWCOMERS = 6;
 const SWAPS = 3;
 /** Files are looked at every ten seconds. */
 const SWAP_WITHIN_MS = 15_000;
