@@ -2,6 +2,8 @@
  * One running appliance: makes every part from the config, wires them, starts and stops them in order.
  */
 import { createApi } from "../api/api.ts";
+import { Events, topicsOf } from "../api/events.ts";
+import { History, measuredOf } from "../api/history.ts";
 import type { ApiServer } from "../api/server.ts";
 import { serveApi } from "../api/server.ts";
 import type { ReloadSnapshot } from "../api/sources.ts";
@@ -70,6 +72,11 @@ export class Appliance {
   readonly transports: NetTransports;
   readonly resolver: Resolver;
   readonly core: Core;
+  readonly history = new History(systemClock, () => measuredOf(apiSources(this)));
+  readonly events = new Events(systemClock, this.metrics, (look) =>
+    topicsOf(apiSources(this), look, this.#bindingChanges),
+  );
+  #bindingChanges = 0;
   config: Config;
   /** What it was started with: keys that need a restart still have these values. */
   readonly #startConfig: Config;
@@ -157,6 +164,7 @@ export class Appliance {
     if (nft_set !== null) appliance.core.guard.bans.mirror = new NftMirror(nft_set, log, appliance.metrics);
     await appliance.engine?.start();
     appliance.core.start();
+    appliance.history.start();
     appliance.#warnOfOldRealms();
     return appliance;
   }
@@ -258,6 +266,7 @@ export class Appliance {
   }
 
   async #serveApi(config: Config): Promise<string[]> {
+    this.events.close();
     await this.#api?.stop();
     this.#api = null;
     const { enabled, address, port, token = null, read_token = null } = config.http;
@@ -271,6 +280,7 @@ export class Appliance {
 
   /** Who comes and goes; a refresh is no news. */
   #tell(kind: BindingEventKind, { aor, contact, flow, user_agent }: Binding): void {
+    this.#bindingChanges++;
     if (kind === "refreshed") return;
     this.log.info(`registration-${kind}`, { aor, contact, from: flow.id, device: user_agent });
     if (kind === "added" && flow.alg !== "")
@@ -291,6 +301,8 @@ export class Appliance {
   }
 
   async #close(): Promise<void> {
+    this.events.close();
+    this.history.close();
     await this.#api?.stop();
     this.core.close();
     this.#media.close();
