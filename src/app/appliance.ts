@@ -33,6 +33,7 @@ import type { LocalRelay } from "../media/local-relay.ts";
 import type { NgPool } from "../media/ng-pool.ts";
 import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
+import { Capture } from "./capture.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
 import { engineRules, makeEngine } from "./engine.ts";
@@ -79,6 +80,7 @@ export class Appliance {
   /** Who relays media in its place; null: nobody. */
   readonly engine: NgPool | null;
   readonly #outlets: RecordOutlets;
+  readonly #capture: Capture;
   #api: ApiServer | null = null;
   #stopping: Promise<void> | null = null;
   readonly #stopped = Promise.withResolvers<void>();
@@ -137,6 +139,7 @@ export class Appliance {
       engine: this.engine,
       config,
     });
+    this.#capture = new Capture({ clock, log, metrics, names: this.resolver }, this.core.traces);
   }
 
   /** Starts everything; StartError says all that stands in the way. Nothing is left open then. */
@@ -157,6 +160,7 @@ export class Appliance {
     if (nft_set !== null) appliance.core.guard.bans.mirror = new NftMirror(nft_set, log, appliance.metrics);
     await appliance.engine?.start();
     appliance.core.start();
+    appliance.#capture.configure(config.hep);
     appliance.#warnOfOldRealms();
     return appliance;
   }
@@ -187,6 +191,7 @@ export class Appliance {
     this.#media.silence_ms = next.media.silence_s * 1000;
     if (next.media.engine === "rtpengine") await this.engine?.configure(engineRules(next));
     this.core.configure(next);
+    this.#capture.configure(next.hep);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
     const late = this.#restartNeeded();
     if (late.length > 0) this.log.warn("restart-needed", { keys: late.join(",") });
@@ -293,6 +298,7 @@ export class Appliance {
   async #close(): Promise<void> {
     await this.#api?.stop();
     this.core.close();
+    this.#capture.close();
     this.#media.close();
     this.engine?.close();
     this.core.locator.close();
