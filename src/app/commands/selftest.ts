@@ -1,7 +1,6 @@
 /** `sipedge selftest`: two built-in phones call each other through every listener of the running appliance. */
 import { systemClock } from "../../base/clock.ts";
 import { SystemDice } from "../../base/dice.ts";
-import { selftest as test } from "../selftest/selftest.ts";
 import { askApi } from "./ask-api.ts";
 import type { Invocation } from "./commands.ts";
 import { usage } from "./commands.ts";
@@ -12,6 +11,7 @@ export async function selftest({ words, config: file, url }: Invocation): Promis
   if (words.length > 0) return usage("selftest takes no words, only --config FILE");
   const config = configOrComplaint(file);
   if (config === null) return 1;
+  const { selftest: test } = await import("../selftest/selftest.ts"); // phones and TLS: no other command pays for them
   const stop = new AbortController();
   const abort = (): void => stop.abort();
   process.on("SIGINT", abort);
