@@ -1,9 +1,11 @@
 /** The parts of the self-test that are pure: which listeners it takes, what its phones write, the tone. */
 import { describe, expect, test } from "bun:test";
 import { Failed, Patience } from "../../src/app/selftest/failed.ts";
+import { keptOut } from "../../src/app/selftest/kept-out.ts";
 import { credentialsFor, requestBytes } from "../../src/app/selftest/sip-text.ts";
 import { targetsOf } from "../../src/app/selftest/targets.ts";
 import { CALLEE_HZ, CALLER_HZ, PCMA, Tone } from "../../src/app/selftest/tone.ts";
+import type { Watch } from "../../src/app/selftest/watch.ts";
 import { digestResponse, ha1 } from "../../src/auth/digest.ts";
 import { Scanner } from "../../src/message/scan.ts";
 import { configOf } from "../config/support.ts";
@@ -68,6 +70,26 @@ function proof(challenge: string): string | null {
   const answer = new Scanner().scan(Buffer.from(text))!;
   return credentialsFor(answer, DRAFT, { name: "a", password: "p" }, "cn");
 }
+
+describe("B-77 selftest: the guard", () => {
+  const why = (toml: string, address = "192.0.2.7", bans: readonly string[] = []) => {
+    const rows = bans.map((source) => ({ source, reason: "guesses" }));
+    const watch = { bans: () => Promise.resolve(rows) } as unknown as Watch;
+    return keptOut(configOf(toml), watch, address);
+  };
+  test("guard.deny, guard.allow and bans of an address or its network are each named; else nothing is", async () => {
+    expect(await why('[guard]\ndeny = ["192.0.2.0/24"]')).toContain("guard.deny keeps 192.0.2.7 out");
+    expect(await why('[guard]\nallow = ["10.0.0.0/8"]')).toContain("guard.allow leaves 192.0.2.7 out");
+    expect(await why('[guard]\nallow = ["192.0.2.0/24"]')).toBeNull();
+    const ban = await why("", "192.0.2.7", ["198.51.100.1", "192.0.2.0/24"]);
+    expect(ban).toContain("keeps 192.0.2.0/24 out (guesses): DELETE /v1/bans/192.0.2.0%2F24");
+    expect(await why("", "192.0.2.7", ["198.51.100.1"])).toBeNull();
+  });
+  test("an API that does not answer leaves it open", async () => {
+    const watch = { bans: () => Promise.reject(new Failed("gone", "")) } as unknown as Watch;
+    expect(await keptOut(configOf(""), watch, "192.0.2.7")).toBeNull();
+  });
+});
 
 describe("B-77 selftest: what its phones write", () => {
   test("a request that can be read, with its mark and its routes", () => {

@@ -116,6 +116,17 @@ describe("B-77 selftest, what goes wrong", () => {
       await nothingIsLeft(edge);
     }));
 
+  test("an address that the guard keeps out is told, with how to let it in", () =>
+    withEdge("", async (edge) => {
+      const put = { method: "PUT", headers: { "content-type": "application/json" }, body: '{"seconds":300}' };
+      expect((await fetch(`${edge.api}/v1/bans/${EDGE}`, put)).status).toBe(200);
+      const { code, said } = await run(edge);
+      expect(code).toBe(1);
+      expect(said).toContain(`the guard keeps ${EDGE} out (by hand)`);
+      expect(said).toContain(`DELETE /v1/bans/${EDGE}`);
+      await nothingIsLeft(edge);
+    }));
+
   test("stopped in the middle of a call: it is hung up, and nothing is left behind", () =>
     withEdge("", async (edge) => {
       const program = begin(edge);

@@ -23,6 +23,8 @@ export interface ListenerParts extends PhoneParts {
   readonly watch: Watch | null;
   /** Whether the config keeps records of calls. */
   readonly hasRecords: boolean;
+  /** What keeps the phones out of the listener, in words for what to do; null: nothing that is known. */
+  readonly keptOut: () => Promise<string | null>;
   readonly tell: (step: Step) => void;
 }
 
@@ -61,7 +63,7 @@ export class ListenerTest {
       await this.#checkRecord();
     } catch (error) {
       if (!(error instanceof Failed)) throw error;
-      this.#tell("failed", [error.message], error.cure);
+      this.#tell("failed", [error.message], (await this.#parts.keptOut()) ?? error.cure);
       isGood = false;
     } finally {
       await this.#tidy();
@@ -118,8 +120,8 @@ export class ListenerTest {
   }
 
   async #checkRunning(callId: string): Promise<void> {
-    const call = await this.#parts.watch?.call(callId);
-    if (call === null) throw new Failed("the call is not among those that run (/v1/calls)", BUG);
+    const isRunning = await this.#parts.watch?.isRunning(callId);
+    if (isRunning === false) throw new Failed("the call is not among those that run (/v1/calls)", BUG);
   }
 
   #checkMedia(media: MediaResult): void {

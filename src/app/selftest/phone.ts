@@ -22,6 +22,8 @@ const ANSWER_MS = 8000;
 const EXPIRES_S = 60;
 /** Answers that are kept for repeated requests. */
 const ANSWERS_MAX = 64;
+/** Statuses that are remembered; a call has some five. */
+const STATUSES_MAX = 32;
 const NOT_RUNNING = "is sipedge running with this config (--config FILE)? sipedge doctor looks further";
 
 export interface PhoneParts {
@@ -48,7 +50,7 @@ export class Phone {
   readonly tag: string;
   /** A new INVITE, an ACK or a BYE: whoever sets it answers. */
   onRequest: (request: SipMessage) => void = () => {};
-  /** Statuses of everything that came, oldest first. */
+  /** Statuses of what came, oldest first. */
   readonly statuses: number[] = [];
   /** Whether the server holds a binding of it, as far as it was told. */
   isRegistered = false;
@@ -183,6 +185,9 @@ export class Phone {
     try {
       const { transport } = this.link;
       return await this.expect(promise, `${draft.method} over ${transport}`, NOT_RUNNING);
+    } catch (error) {
+      if (isInvite) this.link.send(behind(bytes, "CANCEL", null)); // §9.1: nobody shall go on ringing
+      throw error;
     } finally {
       pending.repeat?.cancel();
       this.#pending.delete(branch);
@@ -205,7 +210,7 @@ export class Phone {
   }
 
   #response(answer: SipMessage): void {
-    this.statuses.push(answer.status);
+    if (this.statuses.length < STATUSES_MAX) this.statuses.push(answer.status);
     const { via } = answer;
     const branch = via === null || via instanceof ParseError ? "" : (via.branch ?? "");
     const pending = this.#pending.get(branch);
@@ -216,7 +221,7 @@ export class Phone {
     }
     if (pending.isInvite || isFinal) pending.repeat?.cancel();
     if (!isFinal) return;
-    if (pending.isInvite && answer.status >= 300) this.link.send(ackOf(pending.bytes, answer));
+    if (pending.isInvite && answer.status >= 300) this.link.send(behind(pending.bytes, "ACK", answer));
     pending.answered(answer);
   }
 
@@ -230,15 +235,15 @@ export class Phone {
   }
 }
 
-/** RFC 3261 §17.1.1.3: with the To of the answer and the Via of the INVITE. */
-function ackOf(invite: Buffer, answer: SipMessage): Buffer {
+/** RFC 3261 §9.1, §17.1.1.3: with the Via of the INVITE; the ACK has the To of the answer. */
+function behind(invite: Buffer, method: "ACK" | "CANCEL", answer: SipMessage | null): Buffer {
   const [head = ""] = invite.latin1Slice().split("\r\n\r\n", 1);
   const lines = head
     .split("\r\n")
-    .filter((line) => /^(INVITE |Via:|Max-Forwards:|Route:|From:|Call-ID:|CSeq:)/.test(line))
-    .map((line) => line.replace(/^INVITE /, "ACK ").replace(/^(CSeq: \d+) INVITE$/, "$1 ACK"));
-  const to = `To: ${answer.text(H.To) ?? ""}`;
-  return Buffer.from(`${[...lines, to, "Content-Length: 0"].join("\r\n")}\r\n\r\n`, "latin1");
+    .filter((line) => /^(INVITE |Via:|Max-Forwards:|Route:|From:|To:|Call-ID:|CSeq:)/.test(line))
+    .map((line) => line.replace(/^INVITE /, `${method} `).replace(/^(CSeq: \d+) INVITE$/, `$1 ${method}`))
+    .map((line) => (answer !== null && line.startsWith("To:") ? `To: ${answer.text(H.To) ?? ""}` : line));
+  return Buffer.from(`${[...lines, "Content-Length: 0"].join("\r\n")}\r\n\r\n`, "latin1");
 }
 
 function isOf(message: SipMessage, method: string): boolean {

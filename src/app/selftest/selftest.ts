@@ -7,10 +7,10 @@ import type { Dice } from "../../base/dice.ts";
 import type { Config } from "../../config/schema.ts";
 import { localAddresses } from "../../transport/local-addresses.ts";
 import type { Api } from "../commands/ask-api.ts";
-import { complaintOf } from "../commands/ask-api.ts";
 import { realmOf } from "../room-rules.ts";
 import { TestAccounts } from "./accounts.ts";
 import { Failed, Patience } from "./failed.ts";
+import { keptOut } from "./kept-out.ts";
 import { ListenerTest } from "./listener-test.ts";
 import { stepText } from "./report.ts";
 import type { Secret } from "./sip-text.ts";
@@ -77,7 +77,8 @@ async function running({
   try {
     return { watch, listeners: await watch.listeners() };
   } catch (error) {
-    print(`no look at calls, records and traces: ${complaintOf(api.base, error)}\n`);
+    if (!(error instanceof Failed)) throw error;
+    print(`no look at calls, records and traces: ${error.message}\n`);
     return { watch: null, listeners: [] };
   }
 }
@@ -119,7 +120,9 @@ async function all(
     const patience = new Patience(clock, stop);
     const hasRecords = config.records.enabled;
     const tell = (step: Parameters<typeof stepText>[0]): void => print(stepText(step));
-    const test = new ListenerTest({ patience, dice, caller, callee, watch, hasRecords, tell }, target);
+    const rooms = { patience, dice, watch, hasRecords, tell };
+    const keptOutBy = (): Promise<string | null> => keptOut(config, watch, target.address);
+    const test = new ListenerTest({ ...rooms, caller, callee, keptOut: keptOutBy }, target);
     const { isGood, callId } = await test.run();
     if (isGood) good++;
     const ladder = callId === null ? null : await watch?.ladder(callId);
