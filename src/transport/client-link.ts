@@ -86,19 +86,21 @@ async function openUdp({ address, port }: LinkTarget, events: LinkEvents): Promi
 }
 
 /** What the server shows is taken as it is: whether phones would trust it is somebody else's question. */
-function openStream(clock: Clock, target: LinkTarget, events: LinkEvents): Promise<ClientLink> {
-  const { transport, address, port, serverName } = target;
+function dial({ transport, address, port, serverName }: LinkTarget): NetSocket | TLSSocket {
   const where = { host: address, port, localAddress: address };
+  if (transport === "tcp") return connectTcp({ ...where, noDelay: true });
+  return connectTls({
+    ...where,
+    ...(serverName !== null && { servername: serverName }),
+    rejectUnauthorized: false,
+    checkServerIdentity: () => undefined,
+  } as Parameters<typeof connectTls>[0]);
+}
+
+function openStream(clock: Clock, target: LinkTarget, events: LinkEvents): Promise<ClientLink> {
+  const { transport, address, port } = target;
   const { promise, resolve, reject } = Promise.withResolvers<ClientLink>();
-  const socket: NetSocket | TLSSocket =
-    transport === "tcp"
-      ? connectTcp({ ...where, noDelay: true })
-      : connectTls({
-          ...where,
-          ...(serverName !== null && { servername: serverName }),
-          rejectUnauthorized: false,
-          checkServerIdentity: () => undefined,
-        } as Parameters<typeof connectTls>[0]);
+  const socket = dial(target);
   const framer = new StreamFramer(LIMITS);
   let isOver = false;
   const over = (why: string): void => {

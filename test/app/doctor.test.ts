@@ -147,6 +147,11 @@ describe.skipIf(missing("doctor and certificates", "openssl"))("ARC-25, B-77 doc
     expect(found(own, { domains: [] })[0]).toMatchObject({ weight: "good" });
     expect(certificates(configOf('domains = ["a.test"]'), NOW)).toEqual([]);
   });
+  test("the ports of TLS listeners are tried with their certificates", async () => {
+    const listen = '[[listen]]\ntransport = "tls"\naddress = "127.0.0.1"\nport = 0\n';
+    const entry = `[[certificate]]\nfile = "${pair.file}"\nkey = "${pair.key}"\n`;
+    expect(await ports(configOf(listen + entry), false)).toMatchObject([{ weight: "good", about: "ports" }]);
+  });
   test("check says it too, and fails where phones would refuse it", async () => {
     const file = join(folder(), "sipedge.toml");
     const check = async (key: string) => {
