@@ -8,7 +8,7 @@ import type { Receiver } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import { Metrics } from "../base/metrics.ts";
 import { SqliteRecords } from "../calls/sqlite-records.ts";
-import { diffConfig, RESTART_KEYS } from "../config/diff.ts";
+import { diffConfig, needsRestart } from "../config/diff.ts";
 import type { Config } from "../config/schema.ts";
 import { nodeFiles } from "../dns/node-files.ts";
 import { nodeSockets } from "../dns/node-sockets.ts";
@@ -200,7 +200,7 @@ export class Appliance {
   }
 
   #restartNeeded(): readonly string[] {
-    return diffConfig(this.#startConfig, this.config).filter((path) => RESTART_KEYS.includes(path));
+    return diffConfig(this.#startConfig, this.config).filter(needsRestart);
   }
 
   /** Stops cleanly: no new work, running transactions finish or time out within `shutdown.drain_s`. */

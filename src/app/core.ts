@@ -153,9 +153,8 @@ export class Core implements TransactionUser {
       metrics,
     });
     const isExempt = (address: string): boolean =>
-      this.#rooms.trusted.has(address) || this.#rooms.isPeer(address);
+      this.#rooms.trusted.has(address) || this.trunks.book.peerAt(address) !== null;
     this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
-    this.receiver = new GuardedReceiver(this.guard, this.#intake);
     this.#overload = new Overload(parts);
     this.layer.refusesNew = (method) => this.#overload.refuses(method);
     const callsOf = (account: string): number => this.calls.table.countOf(account);
@@ -164,6 +163,7 @@ export class Core implements TransactionUser {
     const { domains } = this;
     const names = parts.resolver;
     this.trunks = new AppTrunks({ clock, dice, log, metrics, domains, names, screening }, config);
+    this.receiver = new GuardedReceiver(this.guard, this.#intake, this.trunks.book);
     const tokens = new RouteTokens(parts.tokenKey);
     const flowTokens = new FlowTokens(parts.tokenKey);
     const { keptState: state, store } = parts;
@@ -212,7 +212,7 @@ export class Core implements TransactionUser {
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
-      isPeer: (address) => this.trunks.book.peerAt(address) !== null,
+      peerOf: (source) => this.trunks.book.peerOf(source)?.name ?? null,
       isServed: (host) => this.trunks.book.serving(host) !== null,
       sosUri: () => this.#directory.sosUri(this.domains.canonical),
       draining: false,

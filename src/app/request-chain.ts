@@ -60,7 +60,8 @@ export interface ChainRooms {
   /** Whether a call to this user part is a call for help. */
   readonly isEmergency: (user: string) => boolean;
   /** Whether the address belongs to a peer of the config. */
-  readonly isPeer: (address: string) => boolean;
+  /** The name of the peer that sends on this flow; null: it is no peer's. */
+  readonly peerOf: (source: Flow) => string | null;
   /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
   readonly isServed: (host: string) => boolean;
   /** The number that urn:service:sos means here; null: none. */
@@ -209,7 +210,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     loopHash,
     callerUser: caller.user,
     assertedUri: caller.user === null ? null : accountUri(caller.user, rooms.domains.canonical),
-    senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.isPeer(source.remoteAddress),
+    senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.peerOf(source) !== null,
     callerIsOurs: admission.ours,
     callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
     spentLines: spentCredentials(rooms, request),
@@ -263,15 +264,11 @@ function mayNeedFlow(request: SipMessage, { served }: Admission): boolean {
   return formsDialog(request) || request.method === "SUBSCRIBE" || (served && request.method === "REGISTER");
 }
 
-function callerOf(
-  rooms: ChainRooms,
-  { remoteAddress: address }: Flow,
-  { ours, user }: Admission,
-  name: string | null,
-): Caller {
-  const isVouched = ours || rooms.isPeer(address);
-  const mayCallForHelp = ours || rooms.emergencyNetworks.has(address);
-  return { user, ours, isVouched, mayCallForHelp, address, name };
+function callerOf(rooms: ChainRooms, source: Flow, { ours, user }: Admission, name: string | null): Caller {
+  const peer = ours ? null : rooms.peerOf(source);
+  const isVouched = ours || peer !== null;
+  const mayCallForHelp = ours || rooms.emergencyNetworks.has(source.remoteAddress);
+  return { user, ours, isVouched, mayCallForHelp, peer, name };
 }
 
 function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {

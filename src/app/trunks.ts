@@ -87,12 +87,11 @@ export class AppTrunks implements ProxyTrunks {
       return { ways: [{ kind: "peer", hops, ring_ms: null }], refusal: null };
     }
     const { clock } = this.#parts;
-    const peer = caller.ours ? null : (this.book.peerAt(caller.address)?.name ?? null);
     const { ways, refusal } = this.#trunks.decide({
       user: uri.user,
       host: uri.host,
       ours,
-      caller: { user: caller.user, ours: caller.ours, peer },
+      caller: { user: caller.user, ours: caller.ours, peer: caller.peer },
       wall_ms: clock.wall(),
     });
     if (ways.length > 0 || refusal !== null)
