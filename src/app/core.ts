@@ -48,6 +48,7 @@ import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { makeForwarding } from "./forwarding.ts";
 import { GuardedReceiver, guardRules, knowBindings, makeGuard } from "./guarding.ts";
+import { Identities } from "./identities.ts";
 import { Intake } from "./intake.ts";
 import type { AnyRelay } from "./make-relay.ts";
 import { makeRelay } from "./make-relay.ts";
@@ -200,17 +201,14 @@ export class Core implements TransactionUser {
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
     this.qualityReports = new QualityReports(() => clock.wall(), dice, metrics);
     this.#rooms = {
-      reports: this.qualityReports,
-      answers,
-      authenticator,
-      domains: this.domains,
-      proxy,
-      stateless,
+      ...{ reports: this.qualityReports, answers, authenticator, domains, proxy, stateless },
       registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
       ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
+      identities: new Identities(config),
+      isKnown: (address) => this.guard.knows(address),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
       isPeer: (address) => this.trunks.book.peerAt(address) !== null,
       isServed: (host) => this.trunks.book.serving(host) !== null,
@@ -242,6 +240,7 @@ export class Core implements TransactionUser {
     authenticator.rules = authRules(config);
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
+    this.#rooms.identities.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
     this.calls.configure(config);
     this.#rooms.screening.configure(config);

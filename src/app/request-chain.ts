@@ -37,6 +37,7 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Answers } from "./answers.ts";
 import type { Admission } from "./authorize.ts";
 import { authorize } from "./authorize.ts";
+import type { Identities } from "./identities.ts";
 import { answerForOurselves, register } from "./own-requests.ts";
 import type { QualityReports } from "./quality-reports.ts";
 
@@ -45,6 +46,8 @@ export interface ChainRooms {
   readonly answers: Answers;
   readonly authenticator: Authenticator;
   readonly domains: Domains;
+  /** Under which names accounts may call. */
+  readonly identities: Identities;
   readonly proxy: StatefulProxy;
   readonly stateless: StatelessProxy;
   readonly registrar: Registrar;
@@ -63,6 +66,8 @@ export interface ChainRooms {
   readonly isPeer: (address: string) => boolean;
   /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
   readonly isServed: (host: string) => boolean;
+  /** Whether a phone of ours registered from the address, or proved an account from there lately. */
+  readonly isKnown: (address: string) => boolean;
   /** The number that urn:service:sos means here; null: none. */
   readonly sosUri: () => SipUri | null;
   acceptForeignCallers: boolean;
@@ -208,7 +213,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     callId,
     loopHash,
     callerUser: caller.user,
-    assertedUri: caller.user === null ? null : accountUri(caller.user, rooms.domains.canonical),
+    assertedUri: caller.identity === null ? null : accountUri(caller.identity, rooms.domains.canonical),
     senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.isPeer(source.remoteAddress),
     callerIsOurs: admission.ours,
     callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
@@ -266,12 +271,12 @@ function mayNeedFlow(request: SipMessage, { served }: Admission): boolean {
 function callerOf(
   rooms: ChainRooms,
   { remoteAddress: address }: Flow,
-  { ours, user }: Admission,
+  { ours, user, identity }: Admission,
   name: string | null,
 ): Caller {
   const isVouched = ours || rooms.isPeer(address);
   const mayCallForHelp = ours || rooms.emergencyNetworks.has(address);
-  return { user, ours, isVouched, mayCallForHelp, address, name };
+  return { user, identity, ours, isVouched, mayCallForHelp, address, name };
 }
 
 function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {

@@ -108,7 +108,7 @@ export class AppTrunks implements ProxyTrunks {
       const found = this.#trunks.hops(to.peer, user, method, asked);
       if ("status" in found) return found;
       const refusal = user === null || method !== "INVITE" ? null : this.#refusalOf(user, caller);
-      return refusal ?? found.map((hop) => this.#hop(hop, caller.user, route));
+      return refusal ?? found.map((hop) => this.#hop(hop, caller, route));
     };
     return { kind: "peer", hops, ring_ms };
   }
@@ -131,10 +131,10 @@ export class AppTrunks implements ProxyTrunks {
   }
 
   /** The hops of the peer that keeps the accounts of the domain: only the way there is ours to say. */
-  #through(name: string, method: string, uri: SipUri, { user }: Caller): readonly TrunkHop[] | Refusal {
+  #through(name: string, method: string, uri: SipUri, caller: Caller): readonly TrunkHop[] | Refusal {
     const hops = this.#trunks.hops(name, null, method, uri);
     if ("status" in hops) return hops;
-    return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, user, null));
+    return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, caller, null));
   }
 
   dialogEnded(callId: string): void {
@@ -144,7 +144,7 @@ export class AppTrunks implements ProxyTrunks {
     this.book.callEnded(call.at);
   }
 
-  #hop(hop: Hop, caller: string | null, rule: string | null): TrunkHop {
+  #hop(hop: Hop, caller: Caller, rule: string | null): TrunkHop {
     const lines = identityLines(hop.at.peer, caller, this.#parts.domains.canonical);
     return new CountedHop(this.book, hop, rule, lines, (callId) => this.#runs(callId, hop.at));
   }

@@ -102,6 +102,15 @@ export class Authenticator {
     return this.#check(request, PROXY, address);
   }
 
+  /** Whether the request brings credentials for our realm, right or wrong, to be passed on by us. */
+  bringsProof(request: SipMessage): boolean {
+    for (let line = request.find(H.ProxyAuthorization); line >= 0; ) {
+      if (this.isOurs(request, line)) return true;
+      line = request.find(H.ProxyAuthorization, line + 1);
+    }
+    return false;
+  }
+
   /** Whether this credentials line is for our realm: such a line is used up here and not passed on. */
   isOurs(request: SipMessage, line: number): boolean {
     return this.#credentials(request, line) !== null;

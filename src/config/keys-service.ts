@@ -60,6 +60,13 @@ export const auth = section(
       }),
       ["auth"],
     ),
+    check_from: v.optional(
+      truth({
+        does: "A caller's From must name the account it has proved, or one of that account's identities; else 403.",
+        without: "false: whoever has an account calls under any name of this domain",
+      }),
+      true,
+    ),
     nonce_source: v.optional(
       truth({
         does: "A challenge is answered from the address it was sent to; from another one a new challenge is sent.",
@@ -125,6 +132,16 @@ export const user = sections(
           without: "this account is offered MD5 only",
         },
       ),
+    ),
+    identities: v.optional(
+      listOf((name) => USER_NAME.test(name), 'names and numbers like "+49301234"', {
+        does:
+          "Names this account may call under beside its own (From, P-Preferred-Identity). " +
+          'A "*" at the end stands for anything: "+4930123*" is a block of numbers, "*" any name, for a PBX.',
+        without: "a PBX that shows the numbers of its extensions is refused with 403",
+        example: ["+49301234", "+4930555*"],
+      }),
+      [],
     ),
     ...userCallKeys,
   },

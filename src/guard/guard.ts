@@ -124,6 +124,11 @@ export class Guard {
     this.#offences.forget(sourceOf(address));
   }
 
+  /** Whether a phone registered from there, or proved an account lately. */
+  knows(address: string): boolean {
+    return this.#isKnown(address);
+  }
+
   /** Whether somebody at this address may try the password of that account now. */
   mayTry(address: string, account: string): boolean {
     const { account_tries, enabled, window_s } = this.#rules;
