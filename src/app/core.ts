@@ -153,8 +153,8 @@ export class Core implements TransactionUser {
       accounts: (name) => usableAccount(parts.users, name, this.#rooms.authenticator.realm),
       metrics,
     });
-    const isExempt = (address: string): boolean =>
-      this.#rooms.trusted.has(address) || this.#rooms.isPeer(address);
+    const isPeer = (address: string): boolean => this.trunks.book.peerAt(address) !== null;
+    const isExempt = (address: string): boolean => this.#rooms.trusted.has(address) || isPeer(address);
     this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
     this.receiver = new GuardedReceiver(this.guard, this.#intake);
     this.#overload = new Overload(parts);
@@ -194,8 +194,9 @@ export class Core implements TransactionUser {
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       ...{ directory: this.#directory, keeper: this.keeper },
       observers: [notes, new KeptFlows(this.keeper), this.calls, ...observers],
-      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers },
+      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers, isPeer },
       isTrusted: (address) => this.#rooms.trusted.has(address),
+      peerLines: (address, account) => this.trunks.calleeLines(address, account),
       rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
@@ -203,14 +204,13 @@ export class Core implements TransactionUser {
     this.#rooms = {
       ...{ reports: this.qualityReports, answers, authenticator, domains, proxy, stateless },
       registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
-      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening },
+      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening, isPeer },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
       identities: new Identities(config),
       isKnown: (address) => this.guard.knows(address),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
-      isPeer: (address) => this.trunks.book.peerAt(address) !== null,
       isServed: (host) => this.trunks.book.serving(host) !== null,
       sosUri: () => this.#directory.sosUri(this.domains.canonical),
       draining: false,
@@ -323,6 +323,6 @@ export class Core implements TransactionUser {
 
   strayResponse(response: SipMessage, flow: Flow): void {
     if (this.keepalive.answered(response, flow)) return;
-    this.#rooms.stateless.strayResponse(response);
+    this.#rooms.stateless.strayResponse(response, flow);
   }
 }

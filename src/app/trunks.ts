@@ -137,6 +137,13 @@ export class AppTrunks implements ProxyTrunks {
     return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, caller, null));
   }
 
+  /** The header lines that name an account as callee to the peer at this address. */
+  calleeLines(address: string, account: string): readonly string[] {
+    const peer = this.book.peerAt(address);
+    const callee = { user: account, identity: account };
+    return peer === null ? [] : identityLines(peer, callee, this.#parts.domains.canonical, "called");
+  }
+
   dialogEnded(callId: string): void {
     const call = this.#calls.peek(callId);
     if (call === undefined) return;

@@ -1,6 +1,6 @@
 /**
- * Who is named as caller towards a peer (RFC 3325 §9.1): the one our own proof names, never what the
- * caller's phone wrote.
+ * Who is named as caller, or as callee, towards a peer (RFC 3325 §9.1): the one our own proof names, never
+ * what that phone wrote.
  */
 import { ParseError } from "../message/parse-error.ts";
 import { parseUri } from "../message/uri.ts";
@@ -20,6 +20,7 @@ export function identityLines(
   { rules }: Peer,
   { user, identity }: NamedCaller,
   domain: string,
+  party: "calling" | "called" = "calling",
 ): readonly string[] {
   const { identity_uri } = rules;
   if (rules.identity === "none") return [];
@@ -29,5 +30,5 @@ export function identityLines(
   const uri = parseUri(text);
   if (uri instanceof ParseError) return [];
   if (rules.identity === "asserted") return [`P-Asserted-Identity: <${uri.text}>`];
-  return [`Remote-Party-ID: <${uri.text}>;party=calling;screen=yes`];
+  return [`Remote-Party-ID: <${uri.text}>;party=${party};screen=yes`];
 }
