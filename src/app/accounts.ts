@@ -24,7 +24,7 @@ export function configUsers(config: Config): User[] {
       return { ...accountOf(entry.name, realm, entry.password), source: "config" as const };
     return {
       name: entry.name,
-      realm,
+      realm: entry.realm ?? realm,
       ha1_md5: entry.ha1?.toLowerCase() ?? null,
       ha1_sha256: entry.ha1_sha256?.toLowerCase() ?? null,
       source: "config" as const,
@@ -32,8 +32,30 @@ export function configUsers(config: Config): User[] {
   });
 }
 
-/** Null: there is none, or its stored hash was made for another realm and proves nothing here. */
-export function usableAccount(users: UserStore, name: string, realm: string): User | null {
-  const user = users.find(name);
-  return user === null || user.disabled || user.realm !== realm ? null : user;
+/** The accounts of users whose password is known, as each realm that is not the main one needs them. */
+export class RealmAccounts {
+  #ofRealm: ReadonlyMap<string, ReadonlyMap<string, User>> = new Map();
+
+  constructor(config: Config) {
+    this.configure(config);
+  }
+
+  configure(config: Config): void {
+    const main = realmOf(config);
+    const others = config.realm.map(({ name }) => name).filter((name) => name !== main);
+    this.#ofRealm = new Map(others.map((name) => [name, accountsIn(name, config)]));
+  }
+
+  /** Null: there is none, or its hashes were made for another realm and prove nothing in this one. */
+  usable(users: UserStore, name: string, realm: string): User | null {
+    const user = this.#ofRealm.get(realm)?.get(name) ?? users.find(name);
+    return user === null || user.disabled || user.realm !== realm ? null : user;
+  }
+}
+
+function accountsIn(realm: string, { user }: Config): ReadonlyMap<string, User> {
+  const accounts = new Map<string, User>();
+  for (const { name, password } of user)
+    if (password !== undefined) accounts.set(name, { ...accountOf(name, realm, password), source: "config" });
+  return accounts;
 }

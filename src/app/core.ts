@@ -2,8 +2,6 @@
  * Rows 1 to 4 wired together: everything between the sockets and the status API. Takes its clock,
  * dice, sockets and store as arguments, so that a test runs the whole of it on virtual ones.
  */
-import { Authenticator } from "../auth/authenticator.ts";
-import { Nonces } from "../auth/nonces.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Flow, LocalEndpoint, Receiver, Transports } from "../base/flow.ts";
@@ -41,8 +39,8 @@ import type { Traces } from "../trace/traces.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
-import { usableAccount } from "./accounts.ts";
 import { Answers, OUR_MISTAKE } from "./answers.ts";
+import { Authentication } from "./authentication.ts";
 import { CallWatch } from "./call-watch.ts";
 import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
@@ -57,7 +55,7 @@ import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { isCallForHelp, passThrough } from "./request-chain.ts";
-import { authRules, locatorRules, proxyRules, registrarLimits, sessionRules } from "./room-rules.ts";
+import { locatorRules, proxyRules, registrarLimits, sessionRules } from "./room-rules.ts";
 import { makeTracing, traceRules } from "./tracing.ts";
 import { AppTrunks } from "./trunks.ts";
 
@@ -107,7 +105,7 @@ export class Core implements TransactionUser {
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
-  readonly #nonces: Nonces;
+  readonly #authentication: Authentication;
   readonly #directory: ConfigDirectory;
   readonly #prober: Prober;
   readonly #overload: Overload;
@@ -146,13 +144,8 @@ export class Core implements TransactionUser {
     });
     this.#endpoints = transports.endpoints();
     this.domains.configure(config.domains, this.#endpoints);
-    this.#nonces = new Nonces(clock, dice, config.auth.nonce_lifetime_s * 1000);
-    const authenticator = new Authenticator({
-      ...authRules(config),
-      nonces: this.#nonces,
-      accounts: (name) => usableAccount(parts.users, name, this.#rooms.authenticator.realm),
-      metrics,
-    });
+    this.#authentication = new Authentication(parts, config);
+    const { authenticator } = this.#authentication;
     const isPeer = (address: string): boolean => this.trunks.book.peerAt(address) !== null;
     const isExempt = (address: string): boolean => this.#rooms.trusted.has(address) || isPeer(address);
     this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
@@ -235,9 +228,8 @@ export class Core implements TransactionUser {
     this.layer.transactionsPerSourceMax = config.limits.transactions_per_source_max;
     this.layer.matchCallId = config.limits.match_call_id;
     this.#intake.limits = config.limits;
-    this.#nonces.lifetimeMs = config.auth.nonce_lifetime_s * 1000;
-    const { authenticator, judge, proxy, registrar } = this.#rooms;
-    authenticator.rules = authRules(config);
+    this.#authentication.configure(config);
+    const { judge, proxy, registrar } = this.#rooms;
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
     this.#rooms.identities.configure(config);

@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
 import { USER_NAME, USER_NAME_ALLOWED, userCallKeys } from "./keys-calls.ts";
+import { isRealm, REALM_ALLOWED } from "./keys-realm.ts";
 import {
   integer,
   listOf,
@@ -17,22 +18,17 @@ import {
 } from "./kinds.ts";
 
 const USERS_MAX = 100_000;
-const REALM_CHARS_MAX = 128;
 
 export const auth = section(
   { does: "Who has to prove who they are." },
   {
     realm: v.optional(
       v.nullable(
-        text(
-          (realm) => realm.length <= REALM_CHARS_MAX && /^[^\x00-\x1f\x7f"\\]+$/.test(realm),
-          `1..${REALM_CHARS_MAX} characters without quotes and backslashes`,
-          {
-            does: "The name that goes into password hashes; else the first of domains, else sipedge.",
-            without: "changing it makes every stored hash useless: all accounts need new passwords",
-            example: "example.test",
-          },
-        ),
+        text(isRealm, REALM_ALLOWED, {
+          does: "The name that goes into password hashes; else the first of domains, else sipedge.",
+          without: "changing it makes every stored hash useless: all accounts need new passwords",
+          example: "example.test",
+        }),
       ),
       null,
     ),
@@ -132,6 +128,13 @@ export const user = sections(
           without: "this account is offered MD5 only",
         },
       ),
+    ),
+    realm: v.exactOptional(
+      text(isRealm, REALM_ALLOWED, {
+        does: "The realm that ha1 and ha1_sha256 were made for; else auth.realm.",
+        without: "a hash made for another realm than a phone is asked with proves nothing",
+        example: "asterisk",
+      }),
     ),
     identities: v.optional(
       listOf((name) => USER_NAME.test(name), 'names and numbers like "+49301234"', {

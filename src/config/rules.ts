@@ -7,6 +7,7 @@ import type { KeyPath } from "./key-path.ts";
 import type { Mistake } from "./mistakes.ts";
 import { HIDDEN, NOTHING } from "./mistakes.ts";
 import { PEER_RULES } from "./rules-peers.ts";
+import { REALM_RULES } from "./rules-realm.ts";
 import { RTPENGINE_RULES } from "./rules-rtpengine.ts";
 import type { Config } from "./schema.ts";
 
@@ -19,7 +20,7 @@ export type Draft<T> = T extends readonly (infer Item)[]
 
 /** Tells a broken rule at the key where it is best mended. */
 type Tell = (path: KeyPath, found: string | number, allowed: string) => void;
-type Rule = (draft: Draft<Config>, tell: Tell) => void;
+export type Rule = (draft: Draft<Config>, tell: Tell) => void;
 
 const HTTP_TOKEN_CHARS_MIN = 16;
 
@@ -39,6 +40,7 @@ const RULES: readonly Rule[] = [
   httpGuarded,
   readTokenBesideToken,
   mediaPortsForOneCall,
+  ...REALM_RULES,
   ...RTPENGINE_RULES,
   ...PEER_RULES,
 ];

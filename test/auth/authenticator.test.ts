@@ -31,7 +31,7 @@ class Rig {
   ) {
     const nonces = new Nonces(this.clock, new SeededDice(3), 300_000);
     this.authenticator = new Authenticator({
-      ...{ realm: REALM, algorithms, qop, bindsNonces },
+      ...{ realm: REALM, realms: new Map(), algorithms, qop, bindsNonces },
       nonces,
       accounts: (name) => this.accounts.get(name) ?? null,
       metrics: this.metrics,
