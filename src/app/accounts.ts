@@ -12,6 +12,7 @@ export function accountOf(name: string, realm: string, password: string): User {
     realm,
     ha1_md5: ha1("MD5", name, realm, password),
     ha1_sha256: ha1("SHA-256", name, realm, password),
+    ha1_sha512_256: ha1("SHA-512-256", name, realm, password),
     source: "store",
   };
 }
@@ -27,6 +28,7 @@ export function configUsers(config: Config): User[] {
       realm: entry.realm ?? realm,
       ha1_md5: entry.ha1?.toLowerCase() ?? null,
       ha1_sha256: entry.ha1_sha256?.toLowerCase() ?? null,
+      ha1_sha512_256: entry.ha1_sha512_256?.toLowerCase() ?? null,
       source: "config" as const,
     };
   });

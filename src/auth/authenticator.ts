@@ -18,6 +18,7 @@ export interface Account {
   readonly name: string;
   readonly ha1_md5: string | null;
   readonly ha1_sha256: string | null;
+  readonly ha1_sha512_256?: string | null;
 }
 
 /** The account as far as it can be proved under that realm; null: it cannot. */
@@ -28,6 +29,7 @@ export type ChallengeCause =
   | "no_credentials"
   | "malformed"
   | "unknown_user"
+  | "no_hash"
   | "wrong_password"
   | "stale_nonce"
   | "nonce_of_another"
@@ -175,8 +177,9 @@ export class Authenticator {
     const qop = this.rules.qop.find((offered) => offered === params.get("qop")?.toLowerCase());
     if (qop === undefined || !NC.test(nc)) return "malformed";
     const account = this.#accounts(params.get("username") ?? "", params.get("realm") ?? "");
-    const ha1 = account === null ? null : algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256;
-    if (ha1 === null) return "unknown_user";
+    if (account === null) return "unknown_user";
+    const ha1 = hashFor(account, algorithm);
+    if (ha1 === null) return "no_hash";
     const cnonce = params.get("cnonce") ?? "";
     const body = qop === "auth-int" ? request.body : null;
     const expected = digestResponse(algorithm, ha1, request.method, uri, nonce, nc, cnonce, body);
@@ -211,7 +214,7 @@ export class Authenticator {
     const realm = this.#realmFor(request, side);
     const account = name === null ? null : this.#accounts(name, realm);
     const { algorithms } = this.rules;
-    const usable = algorithms.filter((algorithm) => account === null || hasHash(account, algorithm));
+    const usable = algorithms.filter((algorithm) => account === null || hashFor(account, algorithm) !== null);
     const offered = usable.length > 0 ? usable : algorithms;
     const qop = this.rules.qop.join(",");
     return {
@@ -232,14 +235,15 @@ function domainOf(request: SipMessage, side: Side): string {
   return request.uri instanceof ParseError ? "" : request.uri.host;
 }
 
-function hasHash(account: Account, algorithm: Algorithm): boolean {
-  return (algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256) !== null;
+function hashFor(account: Account, algorithm: Algorithm): string | null {
+  if (algorithm === "MD5") return account.ha1_md5;
+  return algorithm === "SHA-256" ? account.ha1_sha256 : (account.ha1_sha512_256 ?? null);
 }
 
 /** Absent means MD5 (RFC 7616 §3.4). */
 function algorithmOf(text: string | undefined): Algorithm | null {
   const name = (text ?? "MD5").toUpperCase();
-  return name === "MD5" || name === "SHA-256" ? name : null;
+  return name === "MD5" || name === "SHA-256" || name === "SHA-512-256" ? name : null;
 }
 
 /**

@@ -41,10 +41,10 @@ export const auth = section(
       [],
     ),
     algorithms: v.optional(
-      someOf(["SHA-256", "MD5"], {
+      someOf(["SHA-512-256", "SHA-256", "MD5"], {
         does: "Digest algorithms that are offered, best first (RFC 8760).",
         without:
-          "many phones give up when SHA-256 is offered first, some when it is offered at all: add it when yours know it",
+          "many phones give up when SHA-256 is offered first, some when it is offered at all: add it when yours know it, MD5 last",
       }),
       ["MD5"],
     ),
@@ -91,6 +91,7 @@ export const user = sections(
         name: "bob",
         ha1: "9b0b3b1f9b0d2e6a5d0c2f8e7a6b5c4d",
         ha1_sha256: "3f1d0c2b4a5968778695a4b3c2d1e0f03f1d0c2b4a5968778695a4b3c2d1e0f0",
+        ha1_sha512_256: "a4b3c2d1e0f03f1d0c2b4a59687786953f1d0c2b4a5968778695a4b3c2d1e0f0",
       },
     ],
   },
@@ -125,7 +126,16 @@ export const user = sections(
         { test: /^[0-9a-f]{64}$/i, allowed: "64 hex digits: SHA-256 of name:realm:password" },
         {
           does: "Beside ha1: the SHA-256 hash of name:realm:password.",
-          without: "this account is offered MD5 only",
+          without: "this account is not offered SHA-256",
+        },
+      ),
+    ),
+    ha1_sha512_256: v.exactOptional(
+      secret(
+        { test: /^[0-9a-f]{64}$/i, allowed: "64 hex digits: SHA-512/256 of name:realm:password" },
+        {
+          does: "Beside ha1: the SHA-512/256 hash of name:realm:password.",
+          without: "this account is not offered SHA-512-256",
         },
       ),
     ),
