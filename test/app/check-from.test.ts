@@ -88,6 +88,18 @@ describe("B-64 auth.check_from: From names the account or one of its identities"
       expect(world.counter("sipedge_refusals_total", { rule: "auth.check_from", status: "403" })).toBe(1);
     });
 
+  test("the trace says which name an account called under, and why it might not", () => {
+    const { world, alice } = rig();
+    login(alice, "INVITE", BOB, { from: at("+49301234"), callId: "own" });
+    login(alice, "INVITE", BOB, { from: at("bob"), callId: "another" });
+    const notes = (callId: string): string[] =>
+      world.core.traces.find(callId)!.entries.flatMap((entry) => (entry.kind === "note" ? [entry.text] : []));
+    expect(notes("own")).toContainEqual(expect.stringMatching(/^caller: account alice as \+49301234/));
+    expect(notes("another")).toContain(
+      "refused: 403 Account alice may not call under the name in From (auth.check_from)",
+    );
+  });
+
   test("a MESSAGE is held to it as well", () => {
     const { alice, bob } = rig();
     login(alice, "MESSAGE", BOB, { from: at("bob") });
