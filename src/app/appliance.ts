@@ -37,7 +37,7 @@ import { engineRules, makeEngine } from "./engine.ts";
 import { makeMedia } from "./media.ts";
 import { NftMirror } from "./nft-mirror.ts";
 import { RecordOutlets } from "./record-outlets.ts";
-import { outletRules, realmOf, tlsRules } from "./room-rules.ts";
+import { outletRules, realmOf, realmsOf, tlsRules } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
 
 /** Stored accounts at most. */
@@ -267,7 +267,8 @@ export class Appliance {
   /** Accounts whose hashes were made under another realm cannot log in: better said than searched for. */
   #warnOfOldRealms(): void {
     const realm = realmOf(this.config);
-    const old = this.users.list().filter((user) => user.realm !== realm);
+    const realms = new Set([realm, ...realmsOf(this.config).values()]);
+    const old = this.users.list().filter((user) => !realms.has(user.realm));
     if (old.length > 0)
       this.log.warn("users-of-another-realm", {
         realm,
