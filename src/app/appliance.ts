@@ -40,6 +40,7 @@ import { secretKey } from "./data-dir.ts";
 import { engineRules, makeEngine } from "./engine.ts";
 import { makeMedia } from "./media.ts";
 import { NftMirror } from "./nft-mirror.ts";
+import { connectionsWithin, filesMax } from "./open-files.ts";
 import { RecordOutlets } from "./record-outlets.ts";
 import { outletRules, realmOf, tlsRules } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
@@ -260,6 +261,7 @@ export class Appliance {
     const { tcp, udp, limits } = config;
     const options = {
       ...tcp,
+      connections_max: connectionsWithin(tcp.connections_max, filesMax()),
       header_bytes_max: limits.message_bytes_max,
       message_bytes_max: limits.message_bytes_max,
     };
