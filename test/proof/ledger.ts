@@ -35,6 +35,11 @@ export class Ledger {
     return this.#open.size;
   }
 
+  /** Whether it waits for its final answer. */
+  isOpen(key: string): boolean {
+    return this.#open.has(key);
+  }
+
   /** Sends for the first time. `key` is what answers are known by. */
   begin(key: string, kind: string, isInvite: boolean, send: () => void, now_ms: number): void {
     this.#countOf(kind).sent++;

@@ -12,8 +12,12 @@ export class MixedPhones {
   /** INVITEs that ring, by Call-ID: their CANCELs do not name all of the way back (RFC 3261 §9.1). */
   readonly #ringing = new Map<string, string>();
 
+  /** Where they say that they are reached. */
+  at: readonly [address: string, port: number];
+
   private constructor(socket: Bun.udp.Socket<"buffer">) {
     this.#socket = socket;
+    this.at = this.place;
   }
 
   static async open(address: string): Promise<MixedPhones> {
@@ -27,9 +31,14 @@ export class MixedPhones {
     return phones;
   }
 
+  /** Where they listen. */
+  get place(): readonly [address: string, port: number] {
+    return [this.#socket.hostname, this.#socket.port];
+  }
+
   /** The Contact of one of them. */
   contact(user: string): string {
-    return `<sip:${user}@${this.#socket.hostname}:${this.#socket.port}>`;
+    return `<sip:${user}@${this.at.join(":")}>`;
   }
 
   close(): void {

@@ -35,6 +35,8 @@ interface Talk {
 
 export class MixedTraffic {
   readonly ledger = new Ledger();
+  /** Where datagrams are sent: the appliance, or a line to it. */
+  way: readonly [address: string, port: number];
   readonly #edge: readonly [address: string, port: number];
   readonly #phones: MixedPhones;
   readonly #dice: SeededDice;
@@ -55,12 +57,17 @@ export class MixedTraffic {
     seed: number,
   ) {
     this.#edge = edge;
+    this.way = edge;
     this.#callers = callers;
     this.#phones = phones;
     this.#dice = new SeededDice(seed);
     const uri = `sip:nobody@${this.#hostPort}`;
     this.#originals = METHODS.map((method) => this.#message(method, uri, "broken").toString("latin1"));
     this.#mutator = new Mutator(this.#dice, this.#originals);
+  }
+
+  get place(): readonly [address: string, port: number] {
+    return [this.#callers.hostname, this.#callers.port];
   }
 
   static async open(
@@ -81,6 +88,7 @@ export class MixedTraffic {
   async run(rates: Rates): Promise<void> {
     this.#running = true;
     for (let user = 0; user < USERS; user++) for (const kind of KINDS) this.#register(`${kind}-${user}`);
+    while (this.ledger.open > 0) await this.#tick();
     const begin = performance.now();
     const done = new Map<string, number>();
     while (this.#running || this.ledger.open > 0 || this.#talks.size > 0) {
@@ -90,10 +98,15 @@ export class MixedTraffic {
         for (let n = done.get(what) ?? 0; n < due; n++) this.#begin(what as keyof Rates);
         done.set(what, due);
       }
-      this.ledger.tick(now); // gives up what is late: the wait has an end
-      this.#hangUp(now);
-      await Bun.sleep(TICK_MS);
+      await this.#tick();
     }
+  }
+
+  /** Repeats and hangs up what is due; the ledger gives up what is late, so that every wait has an end. */
+  async #tick(): Promise<void> {
+    this.ledger.tick(performance.now());
+    this.#hangUp(performance.now());
+    await Bun.sleep(TICK_MS);
   }
 
   halt(): void {
@@ -177,7 +190,8 @@ export class MixedTraffic {
     const isFirst = this.ledger.answer(`${id} ${method}`, status);
     if (method !== "INVITE") return;
     const uri = this.#uriOf(id.split(".", 1)[0]!);
-    if (status === 180 && id.startsWith("ring-"))
+    const isRinging = this.ledger.isOpen(`${id} INVITE`) && !this.ledger.isOpen(`${id} CANCEL`);
+    if (status === 180 && id.startsWith("ring-") && isRinging)
       this.#ledge("cancel", `${id} CANCEL`, this.#message("CANCEL", uri, id));
     if (status >= 300) this.#send(message([...this.#head("ACK", uri, id, 1), `To: ${headerOf(text, "To")}`]));
     else if (status >= 200) this.#pickedUp(text, id, isFirst);
@@ -245,7 +259,7 @@ export class MixedTraffic {
   }
 
   #send(bytes: Buffer): void {
-    const [address, port] = this.#edge;
+    const [address, port] = this.way;
     this.#callers.send(bytes, port, address);
   }
 
