@@ -68,7 +68,7 @@ const HEADERS: readonly Record<string, string>[] = [
 ];
 const KEYS = ["limit", "cursor", "before", "aor", "name", "q", "state", "max", "constructor"];
 
-describe("the status API under spoilt requests", () => {
+describe("ARC-24 the status API under spoilt requests", () => {
   test(
     `no request is answered with a fault of ours, and none shows a password's hash (${again})`,
     async () => {

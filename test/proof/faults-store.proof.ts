@@ -19,7 +19,7 @@ const EDGE = "127.0.0.2";
 const TRUSTED = '[auth]\ntrusted_networks = ["127.0.0.0/8"]';
 const USERS = 20;
 
-describe("two processes on one data directory", () => {
+describe("ARC-41 two processes on one data directory", () => {
   let edge: Edge;
   let dir: string;
   beforeAll(async () => {
@@ -52,7 +52,7 @@ describe("two processes on one data directory", () => {
   });
 });
 
-describe("the store deleted under us", () => {
+describe("ARC-41 the store deleted under us", () => {
   let edge: Edge;
   let ann: UdpPhone;
   let ben: UdpPhone;
