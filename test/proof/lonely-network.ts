@@ -1,6 +1,6 @@
 /**
  * A network namespace that has nothing but its loopback: what a trusted sender of nonsense makes the appliance forward
- * goes nowhere. Needs root.
+ * goes nowhere. And a process namespace, so that nothing in it outlives the command. Needs root.
  */
 import { works } from "../natlab/namespace.ts";
 
@@ -8,7 +8,19 @@ const INSIDE = 'ip link set lo up && exec "$@"';
 
 /** The command in a network of its own, which ends with it. */
 export function inLonelyNetwork(...argv: readonly string[]): string[] {
-  return ["unshare", "--net", "sh", "-c", INSIDE, "sh", ...argv];
+  return [
+    "unshare",
+    "--net",
+    "--pid",
+    "--fork",
+    "--kill-child",
+    "--mount-proc",
+    "sh",
+    "-c",
+    INSIDE,
+    "sh",
+    ...argv,
+  ];
 }
 
 /** Whether there can be such networks here; says so when not. */
