@@ -25,7 +25,8 @@ export function lockDataDir(data_dir: string): DataDirLock | "in use" {
     closeSync(openSync(path, "a", 0o600));
     giveToFolderOwner(path);
     db = new Database(path, { readwrite: true, create: false });
-    db.run("BEGIN EXCLUSIVE"); // an empty database: nothing is ever written to it
+    db.run("PRAGMA journal_mode = MEMORY"); // else there is a second file beside it
+    db.run("BEGIN EXCLUSIVE");
     const held = db;
     return { release: () => held.close(true) };
   } catch (error) {
