@@ -82,11 +82,11 @@ const configs = [
 /** Each third file has a mistake in it: the old config must go on. */
 async function reload(round: number): Promise<void> {
   writeFileSync(edge.configFile, configs[round % configs.length]!);
-  const before = (await edge.get<Status>("/v1/status")).reload?.at;
+  const before = (await edge.get<Status>("/v1/status")).reload?.last_at;
   edge.program.signal("SIGHUP");
   for (let tries = 0; tries < 100; tries++) {
     const { reload } = await edge.get<Status>("/v1/status");
-    if (reload !== null && reload.at !== before) {
+    if (reload !== null && reload.last_at !== before) {
       if (reload.ok) reloads.done++;
       else reloads.refused++;
       return;
@@ -95,7 +95,7 @@ async function reload(round: number): Promise<void> {
   }
 }
 interface Status {
-  readonly reload: { readonly at: string; readonly ok: boolean } | null;
+  readonly reload: { readonly last_at: string; readonly ok: boolean } | null;
 }
 
 async function look(word: string): Promise<Map<string, number>> {
