@@ -4,8 +4,10 @@
  * (DNS rebinding) cannot hide that name from the Host header, and one that writes tells its Origin.
  */
 import { isIP } from "node:net";
+import { plainAddress } from "../base/address.ts";
 import { Networks } from "../base/networks.ts";
 import type { ApiFailure } from "./failure.ts";
+import type { TokenTries } from "./tries.ts";
 
 export interface AccessRules {
   /** Null: open to everyone who reaches the socket. */
@@ -16,8 +18,12 @@ export interface AccessRules {
   readonly address: string;
 }
 
-/** Judges a request's Authorization and Host. Null: welcome. */
-export type Access = (authorization: string | undefined, host: string | undefined) => ApiFailure | null;
+/** Judges a request's Authorization and Host, and where it came from. Null: welcome. */
+export type Access = (
+  authorization: string | undefined,
+  host: string | undefined,
+  address: string | null,
+) => ApiFailure | null;
 
 /** Who sent a request. */
 export interface Caller {
@@ -34,7 +40,7 @@ export function writeAccessBy({ token }: AccessRules): WriteAccess {
   return (headers, { address }) => {
     if (isForeign(headers.get("origin"), headers.get("host"))) return FOREIGN_ORIGIN;
     if (isToken !== null) return isToken(bearerOf(headers.get("authorization")) ?? "") ? null : READS_ONLY;
-    const isNear = address !== null && loopback.has(address.replace(/^::ffff:(?=[0-9.]+$)/, ""));
+    const isNear = address !== null && loopback.has(plainAddress(address));
     return isNear ? null : NOT_FROM_HERE;
   };
 }
@@ -45,18 +51,23 @@ function isForeign(origin: string | null, host: string | null): boolean {
   return host === null || !URL.canParse(origin) || new URL(origin).host !== host.toLowerCase();
 }
 
-export function accessBy(rules: AccessRules): Access {
+/** `tries`: counts wrong tokens, and says who has to wait. */
+export function accessBy(rules: AccessRules, tries: TokenTries): Access {
   if (rules.token === null) {
     const own = rules.address.toLowerCase();
     return (_authorization, host) => (isLocalName(host, own) ? null : MISDIRECTED);
   }
   const isToken = matcher(rules.token);
   const isReader = typeof rules.read_token === "string" ? matcher(rules.read_token) : () => false;
-  return (authorization) => {
+  return (authorization, _host, address) => {
     const given = bearerOf(authorization);
     if (given === null) return NO_TOKEN;
+    const wait = tries.refusal(address);
+    if (wait !== null) return wait; // the token unseen, or the answer would tell the right one from the others
     const isWriter = isToken(given); // both are compared, whichever fits
-    return isReader(given) || isWriter ? null : WRONG_TOKEN;
+    if (isReader(given) || isWriter) return null;
+    tries.wrong(address);
+    return WRONG_TOKEN;
   };
 }
 

@@ -15,6 +15,7 @@ import { isFailure } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { BODIES } from "./schemas.ts";
 import type { ApiSources } from "./sources.ts";
+import { TokenTries } from "./tries.ts";
 
 /** Longest URL, scheme and host included. */
 export const URL_CHARS_MAX = 4096;
@@ -41,7 +42,9 @@ export interface Api {
 export function createApi(sources: ApiSources, rules: AccessRules): Api {
   const app = new Hono<{ Bindings: Partial<Caller> }>();
   const mayWrite = writeAccessBy(rules);
-  const gate = new Gate(accessBy(rules));
+  const { clock, log, metrics, bans } = sources;
+  const tries = new TokenTries({ clock, log, metrics, onWrong: (address) => bans.wrongToken(address) });
+  const gate = new Gate(accessBy(rules, tries));
   const every = [...ROUTES, ...PAGE_ROUTES];
   const opens = new Set(every.filter((route) => route.open).map((route) => route.path));
   app.use("*", async (c, next) => {
@@ -53,7 +56,7 @@ export function createApi(sources: ApiSources, rules: AccessRules): Api {
   });
   app.use("*", async (c, next) => {
     if (opens.has(c.req.path)) return next();
-    const failure = gate.enter(c.req.raw);
+    const failure = gate.enter(c.req.raw, c.env?.address ?? null);
     if (failure !== null) return failureResponse(failure);
     try {
       await next();
@@ -141,9 +144,9 @@ class Gate {
   }
 
   /** Null: inside, until `leave`. */
-  enter({ method, url, headers }: Request): ApiFailure | null {
+  enter({ method, url, headers }: Request, address: string | null): ApiFailure | null {
     const failure =
-      this.#access(headers.get("authorization") ?? undefined, headers.get("host") ?? undefined) ?? // first: a stranger learns nothing else
+      this.#access(headers.get("authorization") ?? undefined, headers.get("host") ?? undefined, address) ?? // first: a stranger learns nothing else
       (url.length > URL_CHARS_MAX ? URL_TOO_LONG : null) ??
       this.#largeBody(method, url, headers) ??
       (this.#inside >= REQUESTS_MAX ? TOO_MANY : null);

@@ -18,6 +18,7 @@ const FAILURES: Readonly<Record<number, string>> = {
   413: "The body is too large",
   415: "The body is not declared to be JSON",
   421: "No token is configured, and the Host header is a name that is not ours",
+  429: "Too many wrong tokens came from this address; Retry-After says when the next is looked at",
   503: "The store does not take changes; the error says why",
 };
 
@@ -102,7 +103,7 @@ function answers(route: Route) {
 const mediaType = (type: string): string => type.split(";")[0]!;
 
 function failures(route: Route) {
-  const statuses = route.open ? route.failures : [...route.failures, 401, 421];
+  const statuses = route.open ? route.failures : [...route.failures, 401, 421, 429];
   const content = { "application/json": { schema: refTo("Failure") } };
   return Object.fromEntries(
     [...statuses.map((status) => [status, FAILURES[status] ?? "Refused"]), ["default", "Anything else"]].map(

@@ -87,6 +87,8 @@ export interface BansSource {
   running(): readonly (Ban & { readonly source: string })[];
   /** The source as it is listed; null: the text is no address and no network. */
   ban(text: string, by: string, reason: string, seconds: number): string | null;
+  /** Somebody at that address has sent a wrong token; enough of them, and it is banned. */
+  wrongToken(address: string): void;
   /** False: it is not banned. */
   lift(text: string, by: string): boolean;
 }

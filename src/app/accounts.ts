@@ -12,6 +12,7 @@ export function accountOf(name: string, realm: string, password: string): User {
     realm,
     ha1_md5: ha1("MD5", name, realm, password),
     ha1_sha256: ha1("SHA-256", name, realm, password),
+    ha1_sha512_256: ha1("SHA-512-256", name, realm, password),
     source: "store",
   };
 }
@@ -24,16 +25,39 @@ export function configUsers(config: Config): User[] {
       return { ...accountOf(entry.name, realm, entry.password), source: "config" as const };
     return {
       name: entry.name,
-      realm,
+      realm: entry.realm ?? realm,
       ha1_md5: entry.ha1?.toLowerCase() ?? null,
       ha1_sha256: entry.ha1_sha256?.toLowerCase() ?? null,
+      ha1_sha512_256: entry.ha1_sha512_256?.toLowerCase() ?? null,
       source: "config" as const,
     };
   });
 }
 
-/** Null: there is none, or its stored hash was made for another realm and proves nothing here. */
-export function usableAccount(users: UserStore, name: string, realm: string): User | null {
-  const user = users.find(name);
-  return user === null || user.disabled || user.realm !== realm ? null : user;
+/** The accounts of users whose password is known, as each realm that is not the main one needs them. */
+export class RealmAccounts {
+  #ofRealm: ReadonlyMap<string, ReadonlyMap<string, User>> = new Map();
+
+  constructor(config: Config) {
+    this.configure(config);
+  }
+
+  configure(config: Config): void {
+    const main = realmOf(config);
+    const others = config.realm.map(({ name }) => name).filter((name) => name !== main);
+    this.#ofRealm = new Map(others.map((name) => [name, accountsIn(name, config)]));
+  }
+
+  /** Null: there is none, or its hashes were made for another realm and prove nothing in this one. */
+  usable(users: UserStore, name: string, realm: string): User | null {
+    const user = this.#ofRealm.get(realm)?.get(name) ?? users.find(name);
+    return user === null || user.disabled || user.realm !== realm ? null : user;
+  }
+}
+
+function accountsIn(realm: string, { user }: Config): ReadonlyMap<string, User> {
+  const accounts = new Map<string, User>();
+  for (const { name, password } of user)
+    if (password !== undefined) accounts.set(name, { ...accountOf(name, realm, password), source: "config" });
+  return accounts;
 }

@@ -8,18 +8,20 @@ import { sameAddress } from "../base/address.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Networks } from "../base/networks.ts";
 import type { Domains } from "../location/domains.ts";
-import { userOfAor } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
 import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
+import type { SipUri } from "../message/uri.ts";
 import { unescapeUser } from "../message/uri.ts";
 import type { NamedFlow } from "../nat/flow-token.ts";
 import type { DialogEnds, End } from "../nat/route-token.ts";
 import { isEnd, TOKEN_CHARS_MIN, tagMark } from "../nat/route-token.ts";
 import type { Permit } from "../proxy/next-flow.ts";
 import type { Routing } from "../proxy/route.ts";
+import type { Identities } from "./identities.ts";
+import { isAnonymous } from "./identities.ts";
 
 /** What a request may do. */
 export interface Admission {
@@ -27,6 +29,8 @@ export interface Admission {
   readonly ours: boolean;
   /** The account it proved; null: none. */
   readonly user: string | null;
+  /** Which of that account's names it calls under; null: it proved none. */
+  readonly identity: string | null;
   /** Where it may go; null: anywhere. */
   readonly permit: Permit | null;
   /** The other end of its dialog; null outside dialogs of ours. */
@@ -48,6 +52,7 @@ export interface Tokens {
 export interface AuthorizeRooms {
   readonly authenticator: Authenticator;
   readonly domains: Domains;
+  readonly identities: Identities;
   readonly trusted: Networks;
   readonly emergencyNetworks: Networks;
   readonly isEmergency: (user: string) => boolean;
@@ -55,11 +60,20 @@ export interface AuthorizeRooms {
   readonly peerOf: (source: Flow) => string | null;
   /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
   readonly isServed: (host: string) => boolean;
+  /** Whether a phone of ours registered from the address, or proved an account from there lately. */
+  readonly isKnown: (address: string) => boolean;
   readonly acceptForeignCallers: boolean;
 }
 
 /** May call our users, and whom routes let it call. */
-const STRANGER: Admission = { ours: false, user: null, permit: null, peer: null, served: false };
+const STRANGER: Admission = {
+  ours: false,
+  user: null,
+  identity: null,
+  permit: null,
+  peer: null,
+  served: false,
+};
 const ANYWHERE: Admission = { ...STRANGER, ours: true };
 /** May reach the peer that keeps the accounts of its domain. */
 const SERVED: Admission = { ...STRANGER, served: true };
@@ -84,10 +98,9 @@ export function authorize(
   const from = parseNameAddr(request.text(H.From) ?? "");
   if (from instanceof ParseError)
     return { status: 400, reason: `Malformed From (${from.code})`, section: "RFC 3261 §16.3 step 1" };
-  const caller = rooms.domains.aorOf(from.uri);
   // A peer proves itself by its address or its certificate; whom it names as caller is its own affair.
-  if (!fromPeer && (caller !== null || rooms.domains.isOurs(from.uri)))
-    return provenCaller(rooms, request, source, caller);
+  if (!fromPeer && (rooms.domains.isOurs(from.uri) || mayBeOurs(rooms, request, source, routing, from.uri)))
+    return provenCaller(rooms, request, source, from.uri);
   if (isServed(rooms, request, routing)) return SERVED;
   if (!isForUs(rooms, routing)) return NO_RELAYING;
   return rooms.acceptForeignCallers || fromPeer ? STRANGER : NO_FOREIGN_CALLERS;
@@ -118,19 +131,41 @@ function insideDialog(
   return { ...STRANGER, permit, peer };
 }
 
-/** A From in our domain must be proved, and by its own account. */
+/**
+ * A From without a domain, anonymous (RFC 3323 §4.1.1.3) or a number, may be that of a phone of ours. It is asked for
+ * its account unless a stranger may do the same and nothing shows that it has one.
+ */
+function mayBeOurs(
+  rooms: AuthorizeRooms,
+  request: SipMessage,
+  source: Flow,
+  routing: Routing,
+  from: SipUri,
+): boolean {
+  if ((from.scheme !== "tel" && !isAnonymous(from, rooms.domains)) || request.method === "ACK") return false;
+  if (isServed(rooms, request, routing)) return false; // its peer asks
+  return (
+    !rooms.acceptForeignCallers ||
+    !isForUs(rooms, routing) ||
+    rooms.isKnown(source.remoteAddress) ||
+    rooms.authenticator.bringsProof(request)
+  );
+}
+
+/** A From in our domain must be proved, by an account that has this name. */
 function provenCaller(
   rooms: AuthorizeRooms,
   request: SipMessage,
   { remoteAddress }: Flow,
-  caller: string | null,
+  from: SipUri,
 ): Admission | Refusal {
   if (request.method === "ACK") return ACK_UNPROVEN; // nobody can answer a challenge to an ACK (§22.1)
   const verdict = rooms.authenticator.asProxy(request, remoteAddress);
   if ("challenge" in verdict)
     return { status: 407, reason: verdict.cause, section: "RFC 3261 §22.3", headers: verdict.challenge };
-  if (caller === null || userOfAor(caller) !== verdict.user) return NOT_YOUR_FROM;
-  return { ...ANYWHERE, user: verdict.user };
+  const { user } = verdict;
+  const identity = rooms.identities.nameOf(user, request, from, rooms.domains);
+  return identity === null ? notYourFrom(user) : { ...ANYWHERE, user, identity };
 }
 
 /** RFC 6881 §9: somebody on our premises who dials for help is not asked who it is. */
@@ -169,11 +204,11 @@ const ACK_UNPROVEN: Refusal = {
   reason: "ACK outside any dialog of ours",
   section: "RFC 3261 §22.1",
 };
-const NOT_YOUR_FROM: Refusal = {
+const notYourFrom = (account: string): Refusal => ({
   status: 403,
-  reason: "From is not the account that proved itself",
-  section: "RFC 3261 §22.3",
-};
+  reason: `Account ${account} may not call under the name in From`,
+  section: "auth.check_from",
+});
 const NO_RELAYING: Refusal = {
   status: 403,
   reason: "Neither caller nor callee belongs here",

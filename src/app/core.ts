@@ -2,8 +2,6 @@
  * Rows 1 to 4 wired together: everything between the sockets and the status API. Takes its clock,
  * dice, sockets and store as arguments, so that a test runs the whole of it on virtual ones.
  */
-import { Authenticator } from "../auth/authenticator.ts";
-import { Nonces } from "../auth/nonces.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Flow, LocalEndpoint, Receiver, Transports } from "../base/flow.ts";
@@ -41,13 +39,14 @@ import type { Traces } from "../trace/traces.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { ServerTransaction } from "../transaction/server-transaction.ts";
-import { usableAccount } from "./accounts.ts";
 import { Answers, OUR_MISTAKE } from "./answers.ts";
+import { Authentication } from "./authentication.ts";
 import { CallWatch } from "./call-watch.ts";
 import { ConfigDirectory } from "./directory.ts";
 import { AppFlowKeeper, keepaliveRules } from "./flow-keeper.ts";
 import { makeForwarding } from "./forwarding.ts";
 import { GuardedReceiver, guardRules, knowBindings, makeGuard } from "./guarding.ts";
+import { Identities } from "./identities.ts";
 import { Intake } from "./intake.ts";
 import type { AnyRelay } from "./make-relay.ts";
 import { makeRelay } from "./make-relay.ts";
@@ -56,7 +55,7 @@ import { makeProber, probePlace } from "./probes.ts";
 import { QualityReports } from "./quality-reports.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { isCallForHelp, passThrough } from "./request-chain.ts";
-import { authRules, locatorRules, proxyRules, registrarLimits, sessionRules } from "./room-rules.ts";
+import { locatorRules, proxyRules, registrarLimits, sessionRules } from "./room-rules.ts";
 import { makeTracing, traceRules } from "./tracing.ts";
 import { AppTrunks } from "./trunks.ts";
 
@@ -106,7 +105,7 @@ export class Core implements TransactionUser {
   readonly #parts: CoreParts;
   readonly #intake: Intake;
   readonly #rooms: ChainRooms;
-  readonly #nonces: Nonces;
+  readonly #authentication: Authentication;
   readonly #directory: ConfigDirectory;
   readonly #prober: Prober;
   readonly #overload: Overload;
@@ -145,13 +144,8 @@ export class Core implements TransactionUser {
     });
     this.#endpoints = transports.endpoints();
     this.domains.configure(config.domains, this.#endpoints);
-    this.#nonces = new Nonces(clock, dice, config.auth.nonce_lifetime_s * 1000);
-    const authenticator = new Authenticator({
-      ...authRules(config),
-      nonces: this.#nonces,
-      accounts: (name) => usableAccount(parts.users, name, this.#rooms.authenticator.realm),
-      metrics,
-    });
+    this.#authentication = new Authentication(parts, config);
+    const { authenticator } = this.#authentication;
     const isExempt = (address: string): boolean =>
       this.#rooms.trusted.has(address) || this.trunks.book.peerAt(address) !== null;
     this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
@@ -194,23 +188,22 @@ export class Core implements TransactionUser {
       ...{ directory: this.#directory, keeper: this.keeper },
       observers: [notes, new KeptFlows(this.keeper), this.calls, ...observers],
       ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers },
+      isPeer: (flow) => this.trunks.book.peerOf(flow) !== null,
       isTrusted: (address) => this.#rooms.trusted.has(address),
+      peerLines: (flow, account) => this.trunks.calleeLines(flow, account),
       rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
     this.qualityReports = new QualityReports(() => clock.wall(), dice, metrics);
     this.#rooms = {
-      reports: this.qualityReports,
-      answers,
-      authenticator,
-      domains: this.domains,
-      proxy,
-      stateless,
+      ...{ reports: this.qualityReports, answers, authenticator, domains, proxy, stateless },
       registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
       ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
+      identities: new Identities(config),
+      isKnown: (address) => this.guard.knows(address),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
       peerOf: (source) => this.trunks.book.peerOf(source)?.name ?? null,
       isServed: (host) => this.trunks.book.serving(host) !== null,
@@ -237,11 +230,11 @@ export class Core implements TransactionUser {
     this.layer.transactionsPerSourceMax = config.limits.transactions_per_source_max;
     this.layer.matchCallId = config.limits.match_call_id;
     this.#intake.limits = config.limits;
-    this.#nonces.lifetimeMs = config.auth.nonce_lifetime_s * 1000;
-    const { authenticator, judge, proxy, registrar } = this.#rooms;
-    authenticator.rules = authRules(config);
+    this.#authentication.configure(config);
+    const { judge, proxy, registrar } = this.#rooms;
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
+    this.#rooms.identities.configure(config);
     this.keeper.configure(config, this.#parts.store.all());
     this.calls.configure(config);
     this.#rooms.screening.configure(config);
@@ -324,6 +317,6 @@ export class Core implements TransactionUser {
 
   strayResponse(response: SipMessage, flow: Flow): void {
     if (this.keepalive.answered(response, flow)) return;
-    this.#rooms.stateless.strayResponse(response);
+    this.#rooms.stateless.strayResponse(response, flow);
   }
 }

@@ -2,7 +2,7 @@
  * The proxy's parts, wired.
  */
 import type { Dice } from "../base/dice.ts";
-import type { Transports } from "../base/flow.ts";
+import type { Flow, Transports } from "../base/flow.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { MessageTap } from "../base/tap.ts";
 import type { SessionTimers } from "../calls/session-timer.ts";
@@ -14,6 +14,8 @@ import type { Edits } from "../message/edits.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { RouteTokens } from "../nat/route-token.ts";
 import type { CallObserver } from "../proxy/call-observer.ts";
+import type { Trust } from "../proxy/callee-identity.ts";
+import { editCallee } from "../proxy/callee-identity.ts";
 import type { Directory, Trunks } from "../proxy/directory.ts";
 import type { FlowKeeper } from "../proxy/flow-keeper.ts";
 import type { RequestEditor } from "../proxy/forward.ts";
@@ -51,6 +53,9 @@ export interface ForwardingParts {
   /** Sees what is sent without a transaction. */
   readonly tap: MessageTap;
   readonly isTrusted: (address: string) => boolean;
+  readonly isPeer: (flow: Flow) => boolean;
+  /** The header lines that name an account as callee to the peer at this address. */
+  readonly peerLines: (flow: Flow, account: string) => readonly string[];
   /** Edits the session descriptions of calls whose media is relayed. */
   readonly relay: RequestEditor & MediaEditor;
   /** Asked before they leave, where that takes time; null: it takes none. */
@@ -65,9 +70,12 @@ export function makeForwarding(parts: ForwardingParts): {
 } {
   const { transports, tokens, keeper, answers, relay, sessionTimers } = parts;
   const routes = new OwnRoutes(tokens, transports);
+  const { isTrusted, isPeer, peerLines, domains } = parts;
+  const trust: Trust = { isTrusted, isPeer, peerLines, domain: () => domains.canonical };
   const editor: ResponseEditor = {
-    editResponse(edits, response, source) {
+    editResponse(edits, response, source, from) {
       routes.rename(edits, response, source);
+      editCallee(edits, response, source, from, trust);
       sessionTimers.editResponse(edits, response);
       return relay.editResponse(edits, response);
     },

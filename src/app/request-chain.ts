@@ -37,6 +37,7 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Answers } from "./answers.ts";
 import type { Admission } from "./authorize.ts";
 import { authorize } from "./authorize.ts";
+import type { Identities } from "./identities.ts";
 import { answerForOurselves, register } from "./own-requests.ts";
 import type { QualityReports } from "./quality-reports.ts";
 
@@ -45,6 +46,8 @@ export interface ChainRooms {
   readonly answers: Answers;
   readonly authenticator: Authenticator;
   readonly domains: Domains;
+  /** Under which names accounts may call. */
+  readonly identities: Identities;
   readonly proxy: StatefulProxy;
   readonly stateless: StatelessProxy;
   readonly registrar: Registrar;
@@ -64,6 +67,8 @@ export interface ChainRooms {
   readonly peerOf: (source: Flow) => string | null;
   /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
   readonly isServed: (host: string) => boolean;
+  /** Whether a phone of ours registered from the address, or proved an account from there lately. */
+  readonly isKnown: (address: string) => boolean;
   /** The number that urn:service:sos means here; null: none. */
   readonly sosUri: () => SipUri | null;
   acceptForeignCallers: boolean;
@@ -209,7 +214,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     callId,
     loopHash,
     callerUser: caller.user,
-    assertedUri: caller.user === null ? null : accountUri(caller.user, rooms.domains.canonical),
+    assertedUri: caller.identity === null ? null : accountUri(caller.identity, rooms.domains.canonical),
     senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.peerOf(source) !== null,
     callerIsOurs: admission.ours,
     callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
@@ -264,11 +269,16 @@ function mayNeedFlow(request: SipMessage, { served }: Admission): boolean {
   return formsDialog(request) || request.method === "SUBSCRIBE" || (served && request.method === "REGISTER");
 }
 
-function callerOf(rooms: ChainRooms, source: Flow, { ours, user }: Admission, name: string | null): Caller {
+function callerOf(
+  rooms: ChainRooms,
+  source: Flow,
+  { ours, user, identity }: Admission,
+  name: string | null,
+): Caller {
   const peer = ours ? null : rooms.peerOf(source);
   const isVouched = ours || peer !== null;
   const mayCallForHelp = ours || rooms.emergencyNetworks.has(source.remoteAddress);
-  return { user, ours, isVouched, mayCallForHelp, peer, name };
+  return { user, identity, ours, isVouched, mayCallForHelp, peer, name };
 }
 
 function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {

@@ -5,6 +5,7 @@ import type { AuthRules } from "../auth/authenticator.ts";
 import type { LocalEndpoint } from "../base/flow.ts";
 import type { CallRules } from "../calls/call-table.ts";
 import type { SessionRules } from "../calls/session-timer.ts";
+import { REALM_DEFAULT } from "../config/keys-realm.ts";
 import type { Config } from "../config/schema.ts";
 import type { LocatorOptions } from "../dns/locator.ts";
 import { locatorOptions } from "../dns/resolver-options.ts";
@@ -15,7 +16,12 @@ import type { OutletRules } from "./record-outlets.ts";
 
 /** The digest realm: as configured, else the first domain, else our name. */
 export function realmOf(config: Config): string {
-  return config.auth.realm ?? config.domains[0] ?? "sipedge";
+  return config.auth.realm ?? config.domains[0] ?? REALM_DEFAULT;
+}
+
+/** The realm of each domain that has one of its own, by its name in lower case. */
+export function realmsOf({ realm }: Config): ReadonlyMap<string, string> {
+  return new Map(realm.flatMap(({ name, domains }) => domains.map((host) => [host.toLowerCase(), name])));
 }
 
 export function proxyRules({ calls, limits, timers }: Config): ProxyRules {
@@ -73,6 +79,7 @@ export function callRules({ calls, records }: Config): CallRules {
 /** [auth], as the authenticator has it. */
 export const authRules = (config: Config): AuthRules => ({
   realm: realmOf(config),
+  realms: realmsOf(config),
   algorithms: config.auth.algorithms,
   qop: config.auth.qop,
   bindsNonces: config.auth.nonce_source,

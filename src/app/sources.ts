@@ -55,6 +55,7 @@ export function apiSources(appliance: Appliance): ApiSources {
     bans: {
       running: () => core.guard.bans.running(),
       ban: (text, by, reason, seconds) => core.guard.banBy(text, by, reason, seconds),
+      wrongToken: (address) => core.guard.wrongToken(address),
       lift: (text, by) => core.guard.lift(text, by),
     },
     traces: core.traces,

@@ -74,7 +74,7 @@ export class TraceNotes implements CallObserver {
   #callerOf({ caller, callerIsBound, request, source }: Admitted): string {
     const who =
       caller.user !== null
-        ? `account ${caller.user}`
+        ? `account ${caller.user}${caller.identity === caller.user ? "" : ` as ${caller.identity}`}`
         : caller.ours
           ? "trusted network"
           : caller.peer !== null

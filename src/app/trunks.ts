@@ -5,6 +5,7 @@
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
+import type { Flow } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
@@ -107,7 +108,7 @@ export class AppTrunks implements ProxyTrunks {
       const found = this.#trunks.hops(to.peer, user, method, asked);
       if ("status" in found) return found;
       const refusal = user === null || method !== "INVITE" ? null : this.#refusalOf(user, caller);
-      return refusal ?? found.map((hop) => this.#hop(hop, caller.user, route));
+      return refusal ?? found.map((hop) => this.#hop(hop, caller, route));
     };
     return { kind: "peer", hops, ring_ms };
   }
@@ -130,10 +131,17 @@ export class AppTrunks implements ProxyTrunks {
   }
 
   /** The hops of the peer that keeps the accounts of the domain: only the way there is ours to say. */
-  #through(name: string, method: string, uri: SipUri, { user }: Caller): readonly TrunkHop[] | Refusal {
+  #through(name: string, method: string, uri: SipUri, caller: Caller): readonly TrunkHop[] | Refusal {
     const hops = this.#trunks.hops(name, null, method, uri);
     if ("status" in hops) return hops;
-    return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, user, null));
+    return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, caller, null));
+  }
+
+  /** The header lines that name an account as callee to the peer on this flow. */
+  calleeLines(flow: Flow, account: string): readonly string[] {
+    const peer = this.book.peerOf(flow);
+    const callee = { user: account, identity: account };
+    return peer === null ? [] : identityLines(peer, callee, this.#parts.domains.canonical, "called");
   }
 
   dialogEnded(callId: string): void {
@@ -143,7 +151,7 @@ export class AppTrunks implements ProxyTrunks {
     this.book.callEnded(call.at);
   }
 
-  #hop(hop: Hop, caller: string | null, rule: string | null): TrunkHop {
+  #hop(hop: Hop, caller: Caller, rule: string | null): TrunkHop {
     const lines = identityLines(hop.at.peer, caller, this.#parts.domains.canonical);
     return new CountedHop(this.book, hop, rule, lines, (callId) => this.#runs(callId, hop.at));
   }

@@ -5,6 +5,7 @@
 import type { Counter, Metrics } from "../base/metrics.ts";
 import { parseAuthParams } from "../message/auth-params.ts";
 import { H } from "../message/header-names.ts";
+import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { parseUri } from "../message/uri.ts";
@@ -17,15 +18,18 @@ export interface Account {
   readonly name: string;
   readonly ha1_md5: string | null;
   readonly ha1_sha256: string | null;
+  readonly ha1_sha512_256?: string | null;
 }
 
-export type FindAccount = (name: string) => Account | null;
+/** The account as far as it can be proved under that realm; null: it cannot. */
+export type FindAccount = (name: string, realm: string) => Account | null;
 
 /** Why a request was challenged: the label of the counter and the word in the trace. */
 export type ChallengeCause =
   | "no_credentials"
   | "malformed"
   | "unknown_user"
+  | "no_hash"
   | "wrong_password"
   | "stale_nonce"
   | "nonce_of_another"
@@ -38,7 +42,10 @@ export type Verdict =
   | { readonly challenge: readonly string[]; readonly cause: ChallengeCause };
 
 export interface AuthRules {
+  /** Of whoever is at no domain with a realm of its own. */
   readonly realm: string;
+  /** Realms by domain, in lower case. */
+  readonly realms: ReadonlyMap<string, string>;
   /** In the order in which they are offered (RFC 8760 §2.4: the one preferred first). */
   readonly algorithms: readonly Algorithm[];
   /** What responses may cover, in the order in which it is offered (RFC 7616 §3.3 qop). */
@@ -102,6 +109,15 @@ export class Authenticator {
     return this.#check(request, PROXY, address);
   }
 
+  /** Whether the request brings credentials for our realm, right or wrong, to be passed on by us. */
+  bringsProof(request: SipMessage): boolean {
+    for (let line = request.find(H.ProxyAuthorization); line >= 0; ) {
+      if (this.isOurs(request, line)) return true;
+      line = request.find(H.ProxyAuthorization, line + 1);
+    }
+    return false;
+  }
+
   /** Whether this credentials line is for our realm: such a line is used up here and not passed on. */
   isOurs(request: SipMessage, line: number): boolean {
     return this.#credentials(request, line) !== null;
@@ -124,15 +140,30 @@ export class Authenticator {
       }
       if (cause === "wrong_password" || cause === "unknown_user")
         this.onFailed(address, name, this.#nonces.wasIssuedTo(params.get("nonce") ?? "", address));
-      return this.#challenge(side, cause, name, address);
+      return this.#challenge(request, side, cause, name, address);
     }
-    return this.#challenge(side, "no_credentials", null, address);
+    return this.#challenge(request, side, "no_credentials", null, address);
+  }
+
+  /** Whether it is a realm of ours, be it of another domain: an account is one of all domains. */
+  #isRealm(realm: string): boolean {
+    const { rules } = this;
+    if (realm === rules.realm) return true;
+    for (const other of rules.realms.values()) if (realm === other) return true;
+    return false;
+  }
+
+  /** The realm of the domain the sender belongs to. */
+  #realmFor(request: SipMessage, side: Side): string {
+    const { realm, realms } = this.rules;
+    return realms.size === 0 ? realm : (realms.get(domainOf(request, side)) ?? realm);
   }
 
   #credentials(request: SipMessage, line: number): ReadonlyMap<string, string> | null {
     const parsed = parseAuthParams(request.valueOf(line));
     if (parsed instanceof ParseError || parsed.scheme !== "digest") return null;
-    return parsed.params.get("realm") === this.realm ? parsed.params : null;
+    const realm = parsed.params.get("realm");
+    return realm !== undefined && this.#isRealm(realm) ? parsed.params : null;
   }
 
   /** Null when the credentials prove the account; the nonce counts as used only then. */
@@ -145,9 +176,10 @@ export class Authenticator {
     if (algorithm === null || !this.rules.algorithms.includes(algorithm)) return "malformed";
     const qop = this.rules.qop.find((offered) => offered === params.get("qop")?.toLowerCase());
     if (qop === undefined || !NC.test(nc)) return "malformed";
-    const account = this.#accounts(params.get("username") ?? "");
-    const ha1 = account === null ? null : algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256;
-    if (ha1 === null) return "unknown_user";
+    const account = this.#accounts(params.get("username") ?? "", params.get("realm") ?? "");
+    if (account === null) return "unknown_user";
+    const ha1 = hashFor(account, algorithm);
+    if (ha1 === null) return "no_hash";
     const cnonce = params.get("cnonce") ?? "";
     const body = qop === "auth-int" ? request.body : null;
     const expected = digestResponse(algorithm, ha1, request.method, uri, nonce, nc, cnonce, body);
@@ -166,16 +198,23 @@ export class Authenticator {
     }
   }
 
-  #challenge(side: Side, cause: ChallengeCause, name: string | null, address: string): Verdict {
+  #challenge(
+    request: SipMessage,
+    side: Side,
+    cause: ChallengeCause,
+    name: string | null,
+    address: string,
+  ): Verdict {
     this.#metrics
       .counter("sipedge_auth_challenges_total", "Requests answered with 401 or 407, by cause", { cause })
       .inc();
     // Whoever proved the password with an old nonce need not ask the user again (RFC 7616 §3.3 stale).
     const stale = STALE.has(cause) ? ", stale=true" : "";
     const nonce = this.#nonces.issue(address);
-    const account = name === null ? null : this.#accounts(name);
-    const { algorithms, realm } = this.rules;
-    const usable = algorithms.filter((algorithm) => account === null || hasHash(account, algorithm));
+    const realm = this.#realmFor(request, side);
+    const account = name === null ? null : this.#accounts(name, realm);
+    const { algorithms } = this.rules;
+    const usable = algorithms.filter((algorithm) => account === null || hashFor(account, algorithm) !== null);
     const offered = usable.length > 0 ? usable : algorithms;
     const qop = this.rules.qop.join(",");
     return {
@@ -188,14 +227,23 @@ export class Authenticator {
   }
 }
 
-function hasHash(account: Account, algorithm: Algorithm): boolean {
-  return (algorithm === "MD5" ? account.ha1_md5 : account.ha1_sha256) !== null;
+/** The host of To where the request ends here (REGISTER), else that of From; of the Request-URI where From names nobody. */
+function domainOf(request: SipMessage, side: Side): string {
+  const party = parseNameAddr(request.text(side === SERVER ? H.To : H.From) ?? "");
+  const host = party instanceof ParseError ? "" : party.uri.host;
+  if (host !== "" && !host.endsWith(".invalid")) return host;
+  return request.uri instanceof ParseError ? "" : request.uri.host;
+}
+
+function hashFor(account: Account, algorithm: Algorithm): string | null {
+  if (algorithm === "MD5") return account.ha1_md5;
+  return algorithm === "SHA-256" ? account.ha1_sha256 : (account.ha1_sha512_256 ?? null);
 }
 
 /** Absent means MD5 (RFC 7616 §3.4). */
 function algorithmOf(text: string | undefined): Algorithm | null {
   const name = (text ?? "MD5").toUpperCase();
-  return name === "MD5" || name === "SHA-256" ? name : null;
+  return name === "MD5" || name === "SHA-256" || name === "SHA-512-256" ? name : null;
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
- * Digest arithmetic (RFC 7616 §3.4, RFC 8760): pure, MD5 and SHA-256, qop auth and auth-int.
+ * Digest arithmetic (RFC 7616 §3.4, RFC 8760): pure; MD5, SHA-256 and SHA-512-256, qop auth and auth-int.
  */
 
-export type Algorithm = "MD5" | "SHA-256";
+export type Algorithm = "MD5" | "SHA-256" | "SHA-512-256";
 
 /** What the response covers: the request line alone, or the body as well (§3.4.3). */
 export type Qop = "auth" | "auth-int";
@@ -10,7 +10,7 @@ export type Qop = "auth" | "auth-int";
 /** Hash of a latin1 string (one character, one byte, as it came from the wire) as lower-case hex. */
 function hash(algorithm: Algorithm, text: string): string {
   const input = isAscii(text) ? text : Buffer.from(text, "latin1");
-  return algorithm === "MD5" ? Bun.MD5.hash(input, "hex") : Bun.SHA256.hash(input, "hex");
+  return hashOf(algorithm, input);
 }
 
 function isAscii(text: string): boolean {
@@ -42,6 +42,7 @@ export function digestResponse(
   return hash(algorithm, `${ha1Hex}:${nonce}:${nc}:${cnonce}:auth-int:${ha2}`);
 }
 
-function hashOf(algorithm: Algorithm, bytes: Uint8Array): string {
-  return algorithm === "MD5" ? Bun.MD5.hash(bytes, "hex") : Bun.SHA256.hash(bytes, "hex");
+function hashOf(algorithm: Algorithm, input: string | Uint8Array): string {
+  if (algorithm === "MD5") return Bun.MD5.hash(input, "hex");
+  return algorithm === "SHA-256" ? Bun.SHA256.hash(input, "hex") : Bun.SHA512_256.hash(input, "hex");
 }

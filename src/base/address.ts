@@ -27,6 +27,11 @@ function isIPv4(text: string): boolean {
   return dots === 3 && byte >= 0;
 }
 
+/** An IPv4 address as a dual-stack socket writes it, `::ffff:192.0.2.1`, is 192.0.2.1. */
+export function plainAddress(address: string): string {
+  return address.replace(/^::ffff:(?=[0-9.]+$)/, "");
+}
+
 /** Whether two literals name one address; IPv6 may be written in several ways. A host name is only itself. */
 export function sameAddress(a: string, b: string): boolean {
   if (a === b) return true;

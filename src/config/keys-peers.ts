@@ -192,9 +192,9 @@ export const peer = sections(
     ),
     identity_uri: v.optional(
       v.nullable(
-        text((uri) => isSipUri(uri.replaceAll("{user}", "1")), "a sip: URI", {
-          does: "Who is named as caller. The caller's name here replaces the user part {user}.",
-          without: "it is the caller's name at the main domain",
+        text((uri) => isSipUri(uri.replaceAll("{user}", "1").replaceAll("{identity}", "1")), "a sip: URI", {
+          does: "Who is named as caller. {user} stands for the account that calls, {identity} for the one of its names it calls under.",
+          without: "it is {identity} at the main domain",
           example: "sip:+4930123{user}@carrier.example.test",
         }),
       ),

@@ -4,6 +4,7 @@
 import * as v from "valibot";
 import { parseNetwork } from "../base/networks.ts";
 import { USER_NAME, USER_NAME_ALLOWED, userCallKeys } from "./keys-calls.ts";
+import { isRealm, REALM_ALLOWED } from "./keys-realm.ts";
 import {
   integer,
   listOf,
@@ -17,22 +18,17 @@ import {
 } from "./kinds.ts";
 
 const USERS_MAX = 100_000;
-const REALM_CHARS_MAX = 128;
 
 export const auth = section(
   { does: "Who has to prove who they are." },
   {
     realm: v.optional(
       v.nullable(
-        text(
-          (realm) => realm.length <= REALM_CHARS_MAX && /^[^\x00-\x1f\x7f"\\]+$/.test(realm),
-          `1..${REALM_CHARS_MAX} characters without quotes and backslashes`,
-          {
-            does: "The name that goes into password hashes; else the first of domains, else sipedge.",
-            without: "changing it makes every stored hash useless: all accounts need new passwords",
-            example: "example.test",
-          },
-        ),
+        text(isRealm, REALM_ALLOWED, {
+          does: "The name that goes into password hashes; else the first of domains, else sipedge.",
+          without: "changing it makes every stored hash useless: all accounts need new passwords",
+          example: "example.test",
+        }),
       ),
       null,
     ),
@@ -45,10 +41,10 @@ export const auth = section(
       [],
     ),
     algorithms: v.optional(
-      someOf(["SHA-256", "MD5"], {
+      someOf(["SHA-512-256", "SHA-256", "MD5"], {
         does: "Digest algorithms that are offered, best first (RFC 8760).",
         without:
-          "many phones give up when SHA-256 is offered first, some when it is offered at all: add it when yours know it",
+          "many phones give up when SHA-256 is offered first, some when it is offered at all: add it when yours know it, MD5 last",
       }),
       ["MD5"],
     ),
@@ -59,6 +55,13 @@ export const auth = section(
           "few phones know auth-int; alone it shuts the others out, and an ALG that changes a body breaks the proof",
       }),
       ["auth"],
+    ),
+    check_from: v.optional(
+      truth({
+        does: "A caller's From must name the account it has proved, or one of that account's identities; else 403.",
+        without: "false: whoever has an account calls under any name of this domain",
+      }),
+      true,
     ),
     nonce_source: v.optional(
       truth({
@@ -88,6 +91,7 @@ export const user = sections(
         name: "bob",
         ha1: "9b0b3b1f9b0d2e6a5d0c2f8e7a6b5c4d",
         ha1_sha256: "3f1d0c2b4a5968778695a4b3c2d1e0f03f1d0c2b4a5968778695a4b3c2d1e0f0",
+        ha1_sha512_256: "a4b3c2d1e0f03f1d0c2b4a59687786953f1d0c2b4a5968778695a4b3c2d1e0f0",
       },
     ],
   },
@@ -122,9 +126,35 @@ export const user = sections(
         { test: /^[0-9a-f]{64}$/i, allowed: "64 hex digits: SHA-256 of name:realm:password" },
         {
           does: "Beside ha1: the SHA-256 hash of name:realm:password.",
-          without: "this account is offered MD5 only",
+          without: "this account is not offered SHA-256",
         },
       ),
+    ),
+    ha1_sha512_256: v.exactOptional(
+      secret(
+        { test: /^[0-9a-f]{64}$/i, allowed: "64 hex digits: SHA-512/256 of name:realm:password" },
+        {
+          does: "Beside ha1: the SHA-512/256 hash of name:realm:password.",
+          without: "this account is not offered SHA-512-256",
+        },
+      ),
+    ),
+    realm: v.exactOptional(
+      text(isRealm, REALM_ALLOWED, {
+        does: "The realm that ha1 and ha1_sha256 were made for; else auth.realm.",
+        without: "a hash made for another realm than a phone is asked with proves nothing",
+        example: "asterisk",
+      }),
+    ),
+    identities: v.optional(
+      listOf((name) => USER_NAME.test(name), 'names and numbers like "+49301234"', {
+        does:
+          "Names this account may call under beside its own (From, P-Preferred-Identity). " +
+          'A "*" at the end stands for anything: "+4930123*" is a block of numbers, "*" any name, for a PBX.',
+        without: "a PBX that shows the numbers of its extensions is refused with 403",
+        example: ["+49301234", "+4930555*"],
+      }),
+      [],
     ),
     ...userCallKeys,
   },

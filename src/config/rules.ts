@@ -7,6 +7,7 @@ import type { KeyPath } from "./key-path.ts";
 import type { Mistake } from "./mistakes.ts";
 import { HIDDEN, NOTHING } from "./mistakes.ts";
 import { PEER_RULES } from "./rules-peers.ts";
+import { REALM_RULES } from "./rules-realm.ts";
 import { RTPENGINE_RULES } from "./rules-rtpengine.ts";
 import type { Config } from "./schema.ts";
 
@@ -19,7 +20,7 @@ export type Draft<T> = T extends readonly (infer Item)[]
 
 /** Tells a broken rule at the key where it is best mended. */
 type Tell = (path: KeyPath, found: string | number, allowed: string) => void;
-type Rule = (draft: Draft<Config>, tell: Tell) => void;
+export type Rule = (draft: Draft<Config>, tell: Tell) => void;
 
 const HTTP_TOKEN_CHARS_MIN = 16;
 
@@ -40,6 +41,7 @@ const RULES: readonly Rule[] = [
   httpGuarded,
   readTokenBesideToken,
   mediaPortsForOneCall,
+  ...REALM_RULES,
   ...RTPENGINE_RULES,
   ...PEER_RULES,
 ];
@@ -183,17 +185,22 @@ function oneProofPerUser({ user = [] }: Draft<Config>, tell: Tell): void {
 
 function secondHashBesideFirst({ user = [] }: Draft<Config>, tell: Tell): void {
   for (const [index, entry] of user.entries())
-    if (entry !== undefined && "ha1_sha256" in entry && !("ha1" in entry))
-      tell(["user", index, "ha1_sha256"], "ha1_sha256 without ha1", "only beside ha1");
+    for (const key of ["ha1_sha256", "ha1_sha512_256"])
+      if (entry !== undefined && key in entry && !("ha1" in entry))
+        tell(["user", index, key], `${key} without ha1`, "only beside ha1");
 }
 
-/** An MD5 hash proves nothing where only SHA-256 is asked for. */
+const HASH_KEYS = { MD5: "ha1", "SHA-256": "ha1_sha256", "SHA-512-256": "ha1_sha512_256" } as const;
+
+/** An MD5 hash proves nothing where only others are asked for. */
 function everyUserHasAnAlgorithm({ user = [], auth }: Draft<Config>, tell: Tell): void {
   const { algorithms } = auth ?? {};
   if (algorithms === undefined || algorithms.includes("MD5")) return;
+  const keys = algorithms.flatMap((algorithm) => (algorithm === undefined ? [] : [HASH_KEYS[algorithm]]));
+  const allowed = `with ${keys.join(" or ")}, for auth.algorithms leaves MD5 out`;
   for (const [index, entry] of user.entries())
-    if (entry !== undefined && "ha1" in entry && !("ha1_sha256" in entry))
-      tell(["user", index, "ha1"], "ha1 alone", "with ha1_sha256, for auth.algorithms leaves MD5 out");
+    if (entry !== undefined && "ha1" in entry && !keys.some((key) => key in entry))
+      tell(["user", index, "ha1"], "ha1 alone", allowed);
 }
 
 /** Whoever is not on this machine must prove it may ask. */

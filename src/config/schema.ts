@@ -12,6 +12,7 @@ import { media } from "./keys-media.ts";
 import { device, keepalive, nat } from "./keys-nat.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
 import { peer } from "./keys-peers.ts";
+import { realm } from "./keys-realm.ts";
 import { records } from "./keys-records.ts";
 import { route } from "./keys-routes.ts";
 import { rtpengine } from "./keys-rtpengine.ts";
@@ -85,6 +86,7 @@ export const ConfigSchema = v.strictObject({
   tls: v.optional(tls, {}),
   http: v.optional(http, {}),
   auth: v.optional(auth, {}),
+  realm: v.optional(realm, []),
   guard: v.optional(guard, {}),
   user: v.optional(user, []),
   registrar: v.optional(registrar, {}),

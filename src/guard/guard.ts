@@ -51,6 +51,7 @@ type DropReason = "banned" | "denied" | "not_allowed" | "scanner" | "rate";
 /** Sources whose rate and offences are remembered. */
 const SOURCES_MAX = 50_000;
 const ACCOUNTS_MAX = 10_000;
+const LOOPBACK = new Networks(["127.0.0.0/8", "::1"]);
 
 export class Guard {
   readonly bans: Bans;
@@ -124,6 +125,11 @@ export class Guard {
     this.#offences.forget(sourceOf(address));
   }
 
+  /** Whether a phone registered from there, or proved an account lately. */
+  knows(address: string): boolean {
+    return this.#isKnown(address);
+  }
+
   /** Whether somebody at this address may try the password of that account now. */
   mayTry(address: string, account: string): boolean {
     const { account_tries, enabled, window_s } = this.#rules;
@@ -133,16 +139,26 @@ export class Guard {
 
   /** A wrong password or an account that is not here; `isProved`: the sender receives what is sent to the address. */
   failed(address: string, account: string, isProved: boolean): void {
-    const { account_tries, enabled, tries, window_s } = this.#rules;
+    const { account_tries, enabled, window_s } = this.#rules;
     if (!enabled || !isProved) return;
     const { log } = this.#parts;
     const ofAccount = this.#accounts.add(account, 1, account_tries, window_s * 1000);
     if (ofAccount >= account_tries && ofAccount < account_tries + 1)
       log.warn("account-under-attack", { account, tries: account_tries });
+    this.#offend(address, "wrong passwords");
+  }
+
+  /** A wrong token of the API, over a connection, so the address is that of its sender. */
+  wrongToken(address: string): void {
+    if (!this.#rules.enabled || LOOPBACK.has(address)) return; // a proxy in front of the API stands for everybody
+    this.#offend(address, "wrong tokens or passwords");
+  }
+
+  #offend(address: string, what: string): void {
     if (this.#isKnown(address) || this.#parts.isExempt(address)) return; // one phone of many with an old password
+    const { tries, window_s } = this.#rules;
     const source = sourceOf(address);
-    if (this.#offences.add(source, 1, tries, window_s * 1000) >= tries)
-      this.#ban(source, `${tries} wrong passwords`);
+    if (this.#offences.add(source, 1, tries, window_s * 1000) >= tries) this.#ban(source, `${tries} ${what}`);
   }
 
   /** By the operator. Null: the text is no address and no network. */

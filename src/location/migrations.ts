@@ -9,6 +9,7 @@ import flows from "../../migrations/0003-flows.sql" with { type: "text" };
 import keptFlows from "../../migrations/0004-kept-flows.sql" with { type: "text" };
 import callRecords from "../../migrations/0005-call-records.sql" with { type: "text" };
 import bans from "../../migrations/0006-bans.sql" with { type: "text" };
+import sha512Hashes from "../../migrations/0007-sha512-256.sql" with { type: "text" };
 
 export interface Migration {
   /** The file's name without `.sql`. */
@@ -24,6 +25,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0004-kept-flows", sql: keptFlows },
   { name: "0005-call-records", sql: callRecords },
   { name: "0006-bans", sql: bans },
+  { name: "0007-sha512-256", sql: sha512Hashes },
 ];
 
 /** The database knows migrations that this version does not. */

@@ -46,6 +46,7 @@ export const users = sqliteTable("users", {
   ha1_md5: text(),
   ha1_sha256: text(),
   disabled: integer({ mode: "boolean" }).notNull(),
+  ha1_sha512_256: text(),
 });
 
 export const forwards = sqliteTable("forwards", {

@@ -66,6 +66,7 @@ function userStatements(orm: BunSQLiteDatabase): RowStatements<User> {
     realm: sql.placeholder("realm"),
     ha1_md5: sql.placeholder("ha1_md5"),
     ha1_sha256: sql.placeholder("ha1_sha256"),
+    ha1_sha512_256: sql.placeholder("ha1_sha512_256"),
     disabled: sql.placeholder("disabled"),
   };
   const { name: _, ...rest } = getTableColumns(users);
@@ -87,10 +88,12 @@ function userStatements(orm: BunSQLiteDatabase): RowStatements<User> {
   };
 }
 
-function rowOf({ name, realm, ha1_md5, ha1_sha256, disabled = false }: User): typeof users.$inferInsert {
-  return { name, realm, ha1_md5, ha1_sha256, disabled };
+function rowOf(user: User): typeof users.$inferInsert {
+  const { name, realm, ha1_md5, ha1_sha256, ha1_sha512_256 = null, disabled = false } = user;
+  return { name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, disabled };
 }
 
-function asStored({ name, realm, ha1_md5, ha1_sha256, disabled = false }: Omit<User, "source">): User {
-  return { name, realm, ha1_md5, ha1_sha256, disabled, source: "store" };
+function asStored(user: Omit<User, "source">): User {
+  const { name, realm, ha1_md5, ha1_sha256, ha1_sha512_256 = null, disabled = false } = user;
+  return { name, realm, ha1_md5, ha1_sha256, ha1_sha512_256, disabled, source: "store" };
 }

@@ -10,6 +10,7 @@ export interface User {
   /** H(name:realm:password) in lower-case hex; null when not known. */
   readonly ha1_md5: string | null;
   readonly ha1_sha256: string | null;
+  readonly ha1_sha512_256?: string | null;
   readonly source: "config" | "store";
   /** Known, but refused. */
   readonly disabled?: boolean;
@@ -37,7 +38,13 @@ export interface UserStore {
 export const USER_NAME_CHARS_MAX = 128;
 
 /** Why the user cannot be stored; null when it can. Bytes above 0x7F pass: they are parts of UTF-8. */
-export function checkUser({ name, realm, ha1_md5, ha1_sha256 }: User): UserFailure | null {
+export function checkUser({
+  name,
+  realm,
+  ha1_md5,
+  ha1_sha256,
+  ha1_sha512_256 = null,
+}: User): UserFailure | null {
   if (name.length > USER_NAME_CHARS_MAX || !/^[^\x00-\x20\x7f":]+$/.test(name)) {
     return bad(`a user name is 1 to ${USER_NAME_CHARS_MAX} characters without spaces, quotes and colons`);
   }
@@ -46,6 +53,9 @@ export function checkUser({ name, realm, ha1_md5, ha1_sha256 }: User): UserFailu
   if (ha1_md5 !== null && !/^[0-9a-f]{32}$/.test(ha1_md5)) return bad("ha1_md5 is 32 lower-case hex digits");
   if (ha1_sha256 !== null && !/^[0-9a-f]{64}$/.test(ha1_sha256)) {
     return bad("ha1_sha256 is 64 lower-case hex digits");
+  }
+  if (ha1_sha512_256 !== null && !/^[0-9a-f]{64}$/.test(ha1_sha512_256)) {
+    return bad("ha1_sha512_256 is 64 lower-case hex digits");
   }
   return null;
 }

@@ -33,7 +33,13 @@ export interface ContextLife extends BranchUser {
 /** What the context needs of the proxy that made it; `F` is how the proxy knows the request. */
 export interface ContextHost<F extends Forwarding> {
   /** `buildResponseCopy` for the sender of this request. */
-  copyBack(response: SipMessage, to: ServerTransaction, status?: number, extra?: string): Buffer | null;
+  copyBack(
+    response: SipMessage,
+    to: ServerTransaction,
+    from: Branch,
+    status?: number,
+    extra?: string,
+  ): Buffer | null;
   /** Asked before an answer goes back; null: nobody is. */
   readonly gate: MediaGate | null;
   readonly answerRules: AnswerRules;

@@ -51,6 +51,8 @@ export interface Directory {
 export interface Caller {
   /** The account that was proved; null: none was. */
   readonly user: string | null;
+  /** Which of its names it calls under; null: no account was proved. */
+  readonly identity: string | null;
   /** An account was proved, or the network is trusted. */
   readonly ours: boolean;
   /** It may be believed what the request says of its own past: one of ours, or a peer. */

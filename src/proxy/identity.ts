@@ -28,25 +28,34 @@ export function editIdentity(edits: Edits, forwarding: Forwarding, copy: Copy): 
   const { request, senderIsTrusted, assertedUri } = forwarding;
   if (copy.identity !== null) {
     removeIdentity(edits, request);
-    for (const line of copy.identity) append(edits, request, line);
+    for (const line of copy.identity) appendLine(edits, request, line);
     return;
   }
   // §5: an assertion is worth as much as whoever makes it. §7: none for the untrusted against the caller's wish.
   if (!senderIsTrusted || (!copy.mayKnowCaller && wantsPrivacy(request))) removeIdentity(edits, request);
   if (assertedUri !== null && copy.mayKnowCaller)
-    append(edits, request, `P-Asserted-Identity: <${assertedUri}>`);
+    appendLine(edits, request, `P-Asserted-Identity: <${assertedUri}>`);
 }
 
 const HIDING: ReadonlySet<string> = new Set(["id", "user", "header"]);
 
 /** Privacy-hdr = priv-value *(";" priv-value) (RFC 3323 §4.2, RFC 3325 §9.3). "none" asks for nothing. */
-function wantsPrivacy(request: SipMessage): boolean {
+export function wantsPrivacy(request: SipMessage): boolean {
   return request
     .texts(H.Privacy)
     .some((value) => value.split(/[;,]/).some((word) => HIDING.has(word.trim().toLowerCase())));
 }
 
-function removeIdentity(edits: Edits, request: SipMessage): void {
+/** Whether any of the headers is there by which people are named. */
+export function namesSomebody(message: SipMessage): boolean {
+  for (let line = 0; line < message.count; line++) {
+    const id = message.idOf(line);
+    if (id === H.PAssertedIdentity || id === H.PPreferredIdentity || id === H.RemotePartyId) return true;
+  }
+  return false;
+}
+
+export function removeIdentity(edits: Edits, request: SipMessage): void {
   for (const id of IDENTITY) removeAll(edits, request, id);
 }
 
@@ -56,6 +65,6 @@ export function removeAll(edits: Edits, request: SipMessage, id: HeaderId): void
     edits.remove(request.lineStart(line), request.lineEnd(line));
 }
 
-function append(edits: Edits, request: SipMessage, line: string): void {
+export function appendLine(edits: Edits, request: SipMessage, line: string): void {
   edits.insert(request.lineEnd(request.count - 1), `${line}\r\n`);
 }

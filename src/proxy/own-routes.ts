@@ -15,6 +15,7 @@ import type { SipUri } from "../message/uri.ts";
 import { uriParam } from "../message/uri.ts";
 import type { RouteTokens } from "../nat/route-token.ts";
 import { isEnd } from "../nat/route-token.ts";
+import type { Answerer } from "./callee-identity.ts";
 
 /** A listener of ours as a route, by the name under which whoever is at `address` reaches it. */
 function routeUri(token: string, local: LocalEndpoint, address: string, isSips: boolean): string {
@@ -49,8 +50,11 @@ function isSameEndpoint(a: LocalEndpoint, b: LocalEndpoint): boolean {
 
 /** What else changes in a response on its way back, beside its Via. */
 export interface ResponseEditor {
-  /** `source`: the flow its request came on, to which it returns. Returns the bytes of the body as it leaves. */
-  editResponse(edits: Edits, response: SipMessage, source: Flow): number;
+  /**
+   * `source`: the flow its request came on, to which it returns; `from`: who answers. Returns the bytes of the body
+   * as it leaves.
+   */
+  editResponse(edits: Edits, response: SipMessage, source: Flow, from: Answerer): number;
 }
 
 function transportOf(uri: SipUri): string {

@@ -135,9 +135,15 @@ export class StatefulProxy implements ContextHost<Admitted> {
     this.#lateForks.registered(aor, before, after);
   }
 
-  copyBack(response: SipMessage, to: ServerTransaction, status?: number, extra?: string): Buffer | null {
+  copyBack(
+    response: SipMessage,
+    to: ServerTransaction,
+    from: Branch,
+    status?: number,
+    extra?: string,
+  ): Buffer | null {
     const { edits, editor } = this.#options;
-    return buildResponseCopy(edits, response, editor, to.source, status, extra);
+    return buildResponseCopy(edits, response, editor, to.source, from, status, extra);
   }
 
   get gate(): MediaGate | null {

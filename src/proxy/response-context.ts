@@ -182,7 +182,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   #rings(branch: Branch, response: SipMessage): void {
     if (this.#transaction.answered) return;
     if (this.#forwarding !== null) this.#host.branchRang(branch, response, this.#forwarding);
-    this.#forward(response);
+    this.#forward(response, branch);
   }
 
   /** §16.7 step 5: every 2xx goes back at once, also when another final answer went before. */
@@ -191,13 +191,13 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
     const first = !this.#accepted;
     this.#accepted = true;
     const { gate } = this.#host;
-    if (gate === null) this.#giveAccepted(response, first);
-    else gate.beforeResponse(response, () => this.#giveAccepted(response, first));
+    if (gate === null) this.#giveAccepted(branch, response, first);
+    else gate.beforeResponse(response, () => this.#giveAccepted(branch, response, first));
     if (first) this.#cancelPending(COMPLETED_ELSEWHERE, branch);
   }
 
-  #giveAccepted(response: SipMessage, first: boolean): void {
-    const sent = this.#forward(response);
+  #giveAccepted(branch: Branch, response: SipMessage, first: boolean): void {
+    const sent = this.#forward(response, branch);
     if (!first) return;
     if (sent) this.#finish(response.status, response.reason);
     else this.#answer(NO_VIA_LEFT);
@@ -275,7 +275,8 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
       return;
     }
     const sent = status === 503 ? 500 : status; // step 6: 503 says nothing about us
-    const copy = this.#host.copyBack(response, this.#transaction, sent, otherChallenges(best, finals));
+    const from = this.#branches.find(({ final }) => final === best)!;
+    const copy = this.#host.copyBack(response, this.#transaction, from, sent, otherChallenges(best, finals));
     if (copy === null) this.#answer(NO_VIA_LEFT);
     else {
       this.#transaction.respond(sent, copy);
@@ -304,8 +305,8 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   }
 
   /** False: the response has lost the sender's Via and cannot find its way. */
-  #forward(response: SipMessage): boolean {
-    const copy = this.#host.copyBack(response, this.#transaction);
+  #forward(response: SipMessage, from: Branch): boolean {
+    const copy = this.#host.copyBack(response, this.#transaction, from);
     if (copy !== null) this.#transaction.respond(response.status, copy);
     return copy !== null;
   }

@@ -7,6 +7,7 @@ import type { Edits } from "../message/edits.ts";
 import { H } from "../message/header-names.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { REASON_PHRASE } from "../message/status.ts";
+import type { Answerer } from "./callee-identity.ts";
 import type { ResponseEditor } from "./own-routes.ts";
 
 /** How a round of targets ended, as far as forwards ask for it. */
@@ -43,7 +44,7 @@ export function outcomesOf(finals: readonly Final[]): readonly Outcome[] {
 /**
  * The response without its topmost Via, which is ours. Null: no Via is left, so it was an answer to a
  * request of our own and goes nowhere.
- * `source` is the flow its request came on; `editor` changes what it must besides.
+ * `source` is the flow its request came on, `from` who answers; `editor` changes what it must besides.
  * `status` replaces the code and phrase (503 leaves as 500, step 6); `extra` is header lines with CRLF.
  */
 export function buildResponseCopy(
@@ -51,6 +52,7 @@ export function buildResponseCopy(
   response: SipMessage,
   editor: ResponseEditor,
   source: Flow,
+  from: Answerer,
   status = response.status,
   extra = "",
 ): Buffer | null {
@@ -67,7 +69,7 @@ export function buildResponseCopy(
       response.headersStart - 2,
       `SIP/2.0 ${status} ${REASON_PHRASE[status] ?? ""}`,
     );
-  const length = editor.editResponse(edits, response, source);
+  const length = editor.editResponse(edits, response, source, from);
   if (source.reliable && response.find(H.ContentLength) < 0)
     edits.insert(response.lineEnd(response.count - 1), `Content-Length: ${length}\r\n`); // RFC 3261 §18.3
   if (extra !== "") edits.insert(response.lineStart(line), extra);

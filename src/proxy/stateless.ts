@@ -116,20 +116,20 @@ export class StatelessProxy {
    * whoever its Via names, which anyone can write, but to the caller that our own token in its
    * Record-Route names.
    */
-  strayResponse(response: SipMessage): void {
+  strayResponse(response: SipMessage, flow: Flow): void {
     const { cseq, status } = response;
     const late = !(cseq instanceof ParseError) && cseq.method === "INVITE" && status >= 200 && status < 300;
     const caller = late ? this.#callerOf(response) : null;
     const { gate, transports } = this.#options;
     const back = caller === null ? null : transports.flowTo(caller.transport, caller.address, caller.port);
     if (back === null) this.#strays.inc();
-    else if (gate === null) this.#sendBack(response, back);
-    else gate.beforeResponse(response, () => this.#sendBack(response, back));
+    else if (gate === null) this.#sendBack(response, back, flow);
+    else gate.beforeResponse(response, () => this.#sendBack(response, back, flow));
   }
 
-  #sendBack(response: SipMessage, back: Flow): void {
+  #sendBack(response: SipMessage, back: Flow, flow: Flow): void {
     const { edits, editor } = this.#options;
-    const copy = buildResponseCopy(edits, response, editor, back);
+    const copy = buildResponseCopy(edits, response, editor, back, { flow, target: null });
     if (copy === null) {
       this.#strays.inc();
       return;

@@ -148,7 +148,14 @@ export class FakeSources implements ApiSources {
     find: (name) => ([this.trace.id, this.trace.call_id].includes(name) ? this.trace : null),
     newest: (max) => [this.trace].slice(0, max),
   };
-  bans: ApiSources["bans"] = { running: () => [], ban: (text) => text, lift: () => true };
+  /** From where wrong tokens came. */
+  readonly wrongTokens: string[] = [];
+  bans: ApiSources["bans"] = {
+    running: () => [],
+    ban: (text) => text,
+    wrongToken: (address) => void this.wrongTokens.push(address),
+    lift: () => true,
+  };
   certificates = () => [
     { file: "/etc/tls/c.pem", names: ["example.test"], expires_ms: 1_800_000_000_000, problem: null },
   ];

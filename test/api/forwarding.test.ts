@@ -274,7 +274,10 @@ describe("who may change something", () => {
     expect((await ask("PUT", BODY, { authorization: "Bearer wrong" }, far)).status).toBe(401);
     expect(sources.forwards.list()).toEqual([]);
     expect((await ask("PUT", BODY, bearer, far)).status).toBe(200);
-    expect(sources.lines).toMatchObject([["forwarding-set", { from: "192.0.2.7" }]]);
+    expect(sources.lines).toMatchObject([
+      ["http-wrong-token", { source: "192.0.2.7" }],
+      ["forwarding-set", { from: "192.0.2.7" }],
+    ]);
   });
 
   test.each([

@@ -53,7 +53,7 @@ test("the data directory is what systemd gives, the first of several", () => {
 });
 
 describe("accounts of the config", () => {
-  test("a password becomes both hashes, under the realm in force", () => {
+  test("a password becomes every hash, under the realm in force", () => {
     const text = 'domains = ["example.test"]\n[[user]]\nname = "alice"\npassword = "wonderland"\n';
     const [alice] = configUsers(configOf(text));
     expect(alice).toEqual({
@@ -61,6 +61,7 @@ describe("accounts of the config", () => {
       realm: "example.test",
       ha1_md5: ha1("MD5", "alice", "example.test", "wonderland"),
       ha1_sha256: ha1("SHA-256", "alice", "example.test", "wonderland"),
+      ha1_sha512_256: ha1("SHA-512-256", "alice", "example.test", "wonderland"),
       source: "config",
     });
     expect(JSON.stringify(alice)).not.toContain("wonderland");
@@ -69,8 +70,9 @@ describe("accounts of the config", () => {
   });
   test("hashes are taken as they are, in lower case", () => {
     const text = `domains = ["example.test"]\n[[user]]\nname = "bob"\nha1 = "${"AB".repeat(16)}"\n`;
+    const none = { ha1_sha256: null, ha1_sha512_256: null };
     expect(configUsers(configOf(text))).toEqual([
-      { name: "bob", realm: "example.test", ha1_md5: "ab".repeat(16), ha1_sha256: null, source: "config" },
+      { name: "bob", realm: "example.test", ha1_md5: "ab".repeat(16), ...none, source: "config" },
     ]);
   });
 });

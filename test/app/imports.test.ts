@@ -74,7 +74,7 @@ describe("B-85 import kamailio", () => {
       expect(left).toContain(each);
     expect(left).not.toContain("commented.out");
     expect(otherRealms(imported.users)).toEqual([
-      "user cy@other.test: there is one realm (example.test); sipedge user add",
+      "user cy@other.test: of another realm than example.test; give it a [[realm]], or sipedge user add",
     ]);
   });
   test("a dbtext file: columns by its first line, escaped colons", () => {

@@ -18,6 +18,8 @@ import { credentials } from "./credentials.ts";
 const REALM = "example.test";
 const URI = "sip:example.test";
 
+const ALL = ["SHA-512-256", "SHA-256", "MD5"] as const;
+
 class Rig {
   readonly clock = new VirtualClock();
   readonly metrics = new Metrics();
@@ -31,7 +33,7 @@ class Rig {
   ) {
     const nonces = new Nonces(this.clock, new SeededDice(3), 300_000);
     this.authenticator = new Authenticator({
-      ...{ realm: REALM, algorithms, qop, bindsNonces },
+      ...{ realm: REALM, realms: new Map(), algorithms, qop, bindsNonces },
       nonces,
       accounts: (name) => this.accounts.get(name) ?? null,
       metrics: this.metrics,
@@ -39,11 +41,16 @@ class Rig {
     this.account("alice", "wonderland");
   }
 
-  account(name: string, password: string, has: { md5?: boolean; sha256?: boolean } = {}): void {
+  account(
+    name: string,
+    password: string,
+    has: { md5?: boolean; sha256?: boolean; sha512?: boolean } = {},
+  ): void {
     this.accounts.set(name, {
       name,
       ha1_md5: has.md5 === false ? null : ha1("MD5", name, REALM, password),
       ha1_sha256: has.sha256 === false ? null : ha1("SHA-256", name, REALM, password),
+      ...(has.sha512 !== false && { ha1_sha512_256: ha1("SHA-512-256", name, REALM, password) }),
     });
   }
 
@@ -119,13 +126,13 @@ describe("RFC 3261 §22.1 challenges", () => {
 });
 
 describe("RFC 7616 §3.4 proofs", () => {
-  for (const algorithm of ["MD5", "SHA-256"] as const) {
+  for (const algorithm of ["MD5", "SHA-256", "SHA-512-256"] as const) {
     test(`${algorithm}: the right password proves the account`, () => {
-      const rig = new Rig();
+      const rig = new Rig(ALL);
       expect(causeOf(rig.answer(rig.challenge(algorithm)))).toBe("user alice");
     });
     test(`${algorithm}: a wrong password does not`, () => {
-      const rig = new Rig();
+      const rig = new Rig(ALL);
       expect(causeOf(rig.answer(rig.challenge(algorithm), { password: "looking-glass" }))).toBe(
         "wrong_password",
       );
@@ -225,8 +232,10 @@ describe("RFC 8760 choice of algorithm", () => {
   test("a user without a SHA-256 hash is offered MD5 alone once the name is known", () => {
     const rig = new Rig();
     rig.account("old", "phone", { sha256: false });
+    let failures = 0;
+    rig.authenticator.onFailed = () => void failures++;
     const verdict = rig.answer(rig.challenge("SHA-256"), { username: "old", password: "phone" });
-    expect(causeOf(verdict)).toBe("unknown_user");
+    expect([causeOf(verdict), failures]).toEqual(["no_hash", 0]); // it had no chance to be right
     expect(values(verdict).map((value) => paramsOf(value).get("algorithm"))).toEqual(["MD5"]);
     const again = rig.answer(values(verdict)[0]!, { username: "old", password: "phone" });
     expect(causeOf(again)).toBe("user old");
@@ -237,6 +246,11 @@ describe("RFC 8760 choice of algorithm", () => {
     rig.account("new", "phone", { md5: false });
     const verdict = rig.answer(rig.challenge("MD5"), { username: "new", password: "phone" });
     expect(values(verdict).map((value) => paramsOf(value).get("algorithm"))).toEqual(["SHA-256"]);
+  });
+
+  test("the order of the configuration is that of the challenges: the strongest first, MD5 last", () => {
+    const named = new Rig(ALL).challenges().map((value) => paramsOf(value).get("algorithm"));
+    expect(named).toEqual(["SHA-512-256", "SHA-256", "MD5"]);
   });
 
   test("an algorithm that is not offered proves nothing, also when the account has its hash", () => {

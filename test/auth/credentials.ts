@@ -11,10 +11,16 @@ export interface CredentialOptions {
   readonly nc?: string;
   readonly qop?: "auth" | "auth-int";
   readonly body?: string;
-  readonly algorithm?: "MD5" | "SHA-256" | null;
+  readonly algorithm?: "MD5" | "SHA-256" | "SHA-512-256" | null;
   /** Parameters that stand in the header instead of the right ones; null leaves one out. */
   readonly changes?: Readonly<Record<string, string | null>>;
 }
+
+const HASHES: Readonly<Record<string, string>> = {
+  MD5: "md5",
+  "SHA-256": "sha256",
+  "SHA-512-256": "sha512-256",
+};
 
 /** The value of an Authorization or Proxy-Authorization that answers this challenge value. */
 export function credentials(challenge: string, options: CredentialOptions): string {
@@ -32,7 +38,7 @@ export function credentials(challenge: string, options: CredentialOptions): stri
   } = options;
   const algorithm = options.algorithm === undefined ? (params.get("algorithm") ?? "MD5") : options.algorithm;
   const hash = (text: string) =>
-    createHash(algorithm === "SHA-256" ? "sha256" : "md5")
+    createHash(HASHES[algorithm ?? "MD5"] ?? "md5")
       .update(text, "latin1")
       .digest("hex");
   const realm = params.get("realm") ?? "";

@@ -21,6 +21,15 @@ describe("RFC 7616 §3.9.1", () => {
   });
 });
 
+test("RFC 7616 §3.9.2 SHA-512-256, as its erratum 4897 has it", () => {
+  const key = ha1("SHA-512-256", "Jäsøn Doe", "api@example.org", "Secret, or not?");
+  const nonce = "5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK";
+  const cnonce = "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v";
+  expect(digestResponse("SHA-512-256", key, "GET", "/doe.json", nonce, "00000001", cnonce)).toBe(
+    "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5",
+  );
+});
+
 test("RFC 2617 §3.5", () => {
   const key = ha1("MD5", "Mufasa", "testrealm@host.com", "Circle Of Life");
   expect(key).toBe("939e7578ed9e3c518a452acee763bce9");

@@ -117,6 +117,18 @@ describe("users", () => {
     ]);
   });
 
+  test("the same of SHA-512-256; of several algorithms one hash will do", () => {
+    const hash = `ha1_sha512_256 = "${HA1}${HA1}"`;
+    expect(told(user('name = "a"', 'password = "x"', hash))).toEqual([
+      "4 user[0].ha1_sha512_256: ha1_sha512_256 without ha1; only beside ha1",
+    ]);
+    const auth = '[auth]\nalgorithms = ["SHA-512-256", "SHA-256"]\n';
+    expect(told(auth + user('name = "a"', `ha1 = "${HA1}"`, hash))).toEqual([]);
+    expect(told(auth + user('name = "a"', `ha1 = "${HA1}"`))).toEqual([
+      "5 user[0].ha1: ha1 alone; with ha1_sha512_256 or ha1_sha256, for auth.algorithms leaves MD5 out",
+    ]);
+  });
+
   test("an MD5 hash is of no use where MD5 is not offered", () => {
     const auth = '[auth]\nalgorithms = ["SHA-256"]\n';
     expect(told(auth + user('name = "a"', `ha1 = "${HA1}"`))).toEqual([

@@ -88,6 +88,29 @@ describe("B-31 wrong passwords", () => {
     expect(lengths).toEqual([600, 1200, 2400, 3000, 3000]);
   });
 
+  test("wrong tokens of the API count with them; not those of this machine, a known address or a peer", () => {
+    const { guard, fail, banned, clock } = site();
+    guard.registered("198.51.100.7", clock.wall() + 3_600_000);
+    for (const address of ["127.0.0.1", "127.9.9.9", "::1", "198.51.100.7", PEER])
+      for (let i = 0; i < 50; i++) guard.wrongToken(address);
+    expect(banned).toEqual([]);
+    for (let i = 0; i < 4; i++) guard.wrongToken(STRANGER);
+    expect(banned).toEqual([]);
+    fail(STRANGER, 1);
+    expect(banned).toEqual([STRANGER]);
+    for (let i = 0; i < 5; i++) guard.wrongToken("203.0.113.67");
+    expect(guard.bans.running()[0]).toMatchObject({
+      source: "203.0.113.67",
+      reason: "5 wrong tokens or passwords",
+    });
+  });
+
+  test("nor with guard.enabled off", () => {
+    const { guard, banned } = site({ enabled: false });
+    for (let i = 0; i < 50; i++) guard.wrongToken(STRANGER);
+    expect(banned).toEqual([]);
+  });
+
   test("what a forged datagram could say bans nobody", () => {
     const { guard, fail } = site();
     fail(STRANGER, 100, "alice", false);

@@ -13,7 +13,8 @@ const MD5 = "00112233445566778899aabbccddeeff";
 const SHA256 = MD5 + MD5;
 
 function user(name: string, changes: Partial<User> = {}): User {
-  return { name, realm: "example.test", ha1_md5: MD5, ha1_sha256: SHA256, source: "store", ...changes };
+  const hashes = { ha1_md5: MD5, ha1_sha256: SHA256, ha1_sha512_256: SHA256 };
+  return { name, realm: "example.test", ...hashes, source: "store", ...changes };
 }
 
 describe("SqliteUserStore", () => {
@@ -96,6 +97,7 @@ describe("SqliteUserStore", () => {
     ["a password for a hash", user("a", { ha1_md5: "secret" })],
     ["upper-case hex", user("a", { ha1_md5: MD5.toUpperCase() })],
     ["a short SHA-256", user("a", { ha1_sha256: MD5 })],
+    ["a short SHA-512/256", user("a", { ha1_sha512_256: MD5 })],
   ])("%s: bad_user, nothing stored", (_, given) => {
     expect(users.put(given)).toMatchObject({ code: "bad_user" });
     expect(users.list()).toEqual([]);

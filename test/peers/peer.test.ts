@@ -49,8 +49,21 @@ describe("B-25 the hop to a peer", () => {
 });
 
 describe("B-25 what a peer is told of the caller", () => {
-  const lines = (rules: object, user: string | null) =>
-    identityLines(peersOf({ name: "p", uris: ["sip:gw.test"], ...rules })[0]!, user, "example.test");
+  const lines = (rules: object, user: string | null, identity = user) =>
+    identityLines(
+      peersOf({ name: "p", uris: ["sip:gw.test"], ...rules })[0]!,
+      { user, identity },
+      "example.test",
+    );
+
+  test("an account that calls under a name of its own: that one, where identity_uri does not say otherwise", () => {
+    const asserted = { identity: "asserted" };
+    expect(lines(asserted, "12", "+493012")).toEqual(["P-Asserted-Identity: <sip:+493012@example.test>"]);
+    const identity_uri = "sip:{identity}@c.test;ext={user}";
+    expect(lines({ ...asserted, identity_uri }, "12", "+493012")).toEqual([
+      "P-Asserted-Identity: <sip:+493012@c.test;ext=12>",
+    ]);
+  });
 
   test.each([
     ["nothing by default", {}, "alice", []],

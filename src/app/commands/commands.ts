@@ -46,7 +46,7 @@ const COMMANDS: Readonly<Record<string, { run: Command; words: string; does: str
   check: { run: check, words: "FILE", does: "say everything that is wrong with a config file" },
   user: {
     run: user,
-    words: "add|passwd|remove NAME | list  [--config FILE] [--password-stdin]",
+    words: "add|passwd|remove NAME | list  [--domain NAME] [--config FILE] [--password-stdin]",
     does: "manage the accounts phones register with",
   },
   forward: {

@@ -11,18 +11,20 @@ import { SqliteUserStore } from "../../location/sqlite-users.ts";
 import type { User, UserFailure } from "../../location/users.ts";
 import { accountOf, configUsers } from "../accounts.ts";
 import { USERS_MAX } from "../appliance.ts";
-import { realmOf } from "../room-rules.ts";
+import { realmOf, realmsOf } from "../room-rules.ts";
 import type { Invocation } from "./commands.ts";
 import { usage } from "./commands.ts";
 import { configOrComplaint, dataDirOf } from "./config-file.ts";
 
-export async function user({ words, config: file, passwordStdin }: Invocation): Promise<number> {
+export async function user({ words, config: file, passwordStdin, domain }: Invocation): Promise<number> {
   const [action = "", name] = words;
   const wanted = action === "list" ? 1 : 2;
   if (!["add", "passwd", "remove", "list"].includes(action) || words.length !== wanted)
     return usage("user takes: add NAME, passwd NAME, remove NAME or list");
   const config = configOrComplaint(file);
   if (config === null) return 1;
+  const realm = realmAt(config, domain);
+  if (realm === null) return complain(`${domain} is none of domains`);
   let opened: SqliteFile;
   try {
     opened = new SqliteFile(dataDirOf(config, file), systemClock, { guest: true });
@@ -34,7 +36,7 @@ export async function user({ words, config: file, passwordStdin }: Invocation): 
     const rooms = { clock: systemClock, log: silentLog };
     const users = new SqliteUserStore(opened, { ...rooms, users_max: USERS_MAX });
     users.setConfigUsers(configUsers(config));
-    const code = await act(users, action, name ?? "", config, passwordStdin, opened.path);
+    const code = await act(users, action, name ?? "", { config, realm }, passwordStdin, opened.path);
     // Whoever gets the name next must not inherit where its calls went.
     if (code === 0 && action === "remove")
       new SqliteForwardStore(opened, { ...rooms, forwards_max: FORWARDS_MAX }).remove(name ?? "");
@@ -48,11 +50,11 @@ async function act(
   users: SqliteUserStore,
   action: string,
   name: string,
-  config: Config,
+  { config, realm }: { readonly config: Config; readonly realm: string },
   passwordStdin: boolean,
   path: string,
 ): Promise<number> {
-  if (action === "list") return list(users.list(), realmOf(config));
+  if (action === "list") return list(users.list(), config);
   if (action === "remove") return tell(users.remove(name), `user ${name} removed from ${path}`);
   const known = users.list().find((each) => each.name === name);
   if (known?.source === "config") return complain(`user ${name} is in the config file; change it there`);
@@ -62,18 +64,29 @@ async function act(
     return complain(`there is no user ${name}; to add one: user add ${name}`);
   const password = await readPassword(name, passwordStdin);
   if (password === null) return complain("no password was given, or the two differ; nothing is stored");
-  const realm = realmOf(config);
   return tell(users.put(accountOf(name, realm, password)), `user ${name} stored in ${path} (realm ${realm})`);
 }
 
-function list(users: readonly User[], realm: string): number {
+/** The realm phones are asked with that are set up with this domain (null: the main one). Null: it is none of ours. */
+function realmAt(config: Config, domain: string | null): string | null {
+  const host = domain?.toLowerCase() ?? null;
+  if (host === null) return realmOf(config);
+  const realm = realmsOf(config).get(host);
+  return realm ?? (config.domains.some((name) => name.toLowerCase() === host) ? realmOf(config) : null);
+}
+
+function list(users: readonly User[], config: Config): number {
+  const main = realmOf(config);
+  const realms = new Set(realmsOf(config).values());
   if (users.length === 0) process.stdout.write("no users yet\n");
   for (const each of users) {
-    const stale = each.realm === realm ? "" : `   made for realm ${each.realm}: needs a new password`;
-    process.stdout.write(`${each.name.padEnd(24)} ${each.source}${stale}\n`);
+    const known = realms.has(each.realm) ? `   realm ${each.realm}` : staleText(each);
+    process.stdout.write(`${each.name.padEnd(24)} ${each.source}${each.realm === main ? "" : known}\n`);
   }
   return 0;
 }
+
+const staleText = ({ realm }: User): string => `   made for realm ${realm}: needs a new password`;
 
 function tell(failure: UserFailure | null, done: string): number {
   if (failure !== null) return complain(failure.message);

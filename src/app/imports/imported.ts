@@ -73,7 +73,8 @@ export function otherRealms(users: readonly ImportedUser[]): string[] {
   return users
     .filter((user) => user.realm !== realm)
     .map(
-      ({ name, realm: other }) => `user ${name}@${other}: there is one realm (${realm}); sipedge user add`,
+      ({ name, realm: other }) =>
+        `user ${name}@${other}: of another realm than ${realm}; give it a [[realm]], or sipedge user add`,
     );
 }
 
