@@ -9,7 +9,8 @@ import { accessBy, writeAccessBy } from "./access.ts";
 import { CHANGE_BYTES_MAX, CHANGE_TOO_LARGE, readBody } from "./body.ts";
 import type { ApiFailure } from "./failure.ts";
 import { failureResponse, jsonResponse } from "./failure.ts";
-import type { QuerySchema, Route } from "./route.ts";
+import { PAGE_ROUTES } from "./page/page.ts";
+import type { QuerySchema, Route, TextReply } from "./route.ts";
 import { isFailure } from "./route.ts";
 import { ROUTES } from "./routes.ts";
 import { BODIES } from "./schemas.ts";
@@ -44,10 +45,12 @@ export function createApi(sources: ApiSources, rules: AccessRules): Api {
   const { clock, log, metrics, bans } = sources;
   const tries = new TokenTries({ clock, log, metrics, onWrong: (address) => bans.wrongToken(address) });
   const gate = new Gate(accessBy(rules, tries));
-  const opens = new Set(ROUTES.filter((route) => route.open).map((route) => route.path));
+  const every = [...ROUTES, ...PAGE_ROUTES];
+  const opens = new Set(every.filter((route) => route.open).map((route) => route.path));
   app.use("*", async (c, next) => {
     await next();
-    for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
+    for (const [name, value] of Object.entries(HEADERS))
+      if (!c.res.headers.has(name)) c.res.headers.set(name, value);
     const status = String(c.res.status);
     sources.metrics.counter("sipedge_http_answers_total", "Answers of the HTTP API", { status }).inc();
   });
@@ -61,7 +64,7 @@ export function createApi(sources: ApiSources, rules: AccessRules): Api {
       gate.leave();
     }
   });
-  for (const [path, routes] of Map.groupBy(ROUTES, (route) => route.path.replace(/\{(\w+)\}/, ":$1"))) {
+  for (const [path, routes] of Map.groupBy(every, (route) => route.path.replace(/\{(\w+)\}/, ":$1"))) {
     for (const route of routes) {
       app.on(route.method.toUpperCase(), path, async (c) => {
         const parameter = Object.values<string>(c.req.param())[0] ?? "";
@@ -82,6 +85,13 @@ export function createApi(sources: ApiSources, rules: AccessRules): Api {
     return failureResponse(OUR_MISTAKE);
   });
   return app;
+}
+
+function textResponse({ text, type, policy }: TextReply): Response {
+  const headers = { "content-type": type };
+  return new Response(text, {
+    headers: policy === undefined ? headers : { ...headers, "content-security-policy": policy },
+  });
 }
 
 /** A request that has found its route. */
@@ -106,7 +116,8 @@ async function respond(
   if (body !== null && isFailure(body)) return failureResponse(body);
   const reply = await route.reply(sources, { query, parameter, body, caller });
   if ("error" in reply) return failureResponse(reply);
-  if ("text" in reply) return new Response(reply.text, { headers: { "content-type": reply.type } });
+  if ("text" in reply) return textResponse(reply);
+  if ("stream" in reply) return new Response(reply.stream, { headers: { "content-type": reply.type } });
   if ("bytes" in reply) return new Response(reply.bytes, { headers: { "content-type": reply.type } });
   return jsonResponse(reply.json, reply.status);
 }

@@ -16,12 +16,19 @@ export interface JsonReply {
 export interface TextReply {
   readonly text: string;
   readonly type: string;
+  /** The Content-Security-Policy, where it may load something. */
+  readonly policy?: string;
 }
 export interface BytesReply {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly type: string;
 }
-export type Reply = JsonReply | TextReply | BytesReply | ApiFailure;
+/** Text that goes on. */
+export interface StreamReply {
+  readonly stream: ReadableStream<Uint8Array>;
+  readonly type: string;
+}
+export type Reply = JsonReply | TextReply | BytesReply | StreamReply | ApiFailure;
 
 /** What a request asks, checked against the route's schemas. */
 export interface Asked {

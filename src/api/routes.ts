@@ -6,6 +6,7 @@ import { callsView, callView, hangUp, recordsCsv, recordsView } from "./calls-vi
 import { dnsView, flushDns } from "./dns-view.ts";
 import type { ApiFailure } from "./failure.ts";
 import { deleteForwarding, forwardsView, putForwarding, userForwarding } from "./forwarding.ts";
+import { historyView } from "./history.ts";
 import { keepaliveView, switchKeepalive } from "./keepalive-view.ts";
 import { METRICS_TYPE, metricsText } from "./prometheus.ts";
 import { qualityReportsView } from "./quality-view.ts";
@@ -24,6 +25,7 @@ const CSV_TYPE = "text/csv; charset=utf-8; header=present";
 const BAN_SOURCE = "An IP address, or a network like 192.0.2.0/24 with its / as %2F";
 const PCAP_TYPE = "application/vnd.tcpdump.pcap";
 const TRACE_NAME = "The trace's id, or a Call-ID";
+const EVENTS_TYPE = "text/event-stream; charset=utf-8";
 const TEXT_TYPE = "text/plain; charset=utf-8";
 
 export const ROUTES: readonly Route[] = [
@@ -218,6 +220,25 @@ export const ROUTES: readonly Route[] = [
     failures: [404],
     reply: (sources, source, _none, { address }) => deleteBan(sources, source, LIMIT_DEFAULT, address),
   }),
+  json("/v1/history", "History", {
+    summary: "What was counted in each minute of the last day",
+    reply: (sources) => historyView(sources),
+  }),
+  {
+    method: "get",
+    body: null,
+    path: "/v1/events",
+    summary: "Server-sent events: which routes have something new, at most once a second",
+    query: null,
+    answers: {},
+    textType: EVENTS_TYPE,
+    failures: [503],
+    open: false,
+    reply(sources) {
+      const stream = sources.events.listen();
+      return "error" in stream ? stream : { stream, type: EVENTS_TYPE };
+    },
+  },
   json("/v1/keepalive", "Keepalive", {
     summary: "Flows that pings keep open",
     query: LimitQuery,

@@ -14,6 +14,7 @@ import { Ban, Bans, NewBan } from "./schemas-bans.ts";
 import { Call, CallRecord, CallRecords, Calls } from "./schemas-calls.ts";
 import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
 import { Engine } from "./schemas-engines.ts";
+import { History, HistorySample } from "./schemas-history.ts";
 import { Keepalive, KeptEndpoint, NewKeepalive } from "./schemas-keepalive.ts";
 import { Peer, Peers, PeerUri } from "./schemas-peers.ts";
 import { QualityReport, QualityReports } from "./schemas-quality.ts";
@@ -303,6 +304,8 @@ export const SCHEMAS = {
   CallRecords,
   Ban,
   Bans,
+  HistorySample,
+  History,
   TraceSummary,
   Traces,
   TraceEntry,

@@ -22,6 +22,8 @@ import type { Trace, TraceState } from "../trace/trace.ts";
 import type { TransactionsSnapshot } from "../transaction/layer.ts";
 import type { CertificateSnapshot } from "../transport/certificates.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
+import type { Events } from "./events.ts";
+import type { History } from "./history.ts";
 
 /** The last time the config file was read again. */
 export interface ReloadSnapshot {
@@ -127,6 +129,8 @@ export interface CallsSource {
   byId(id: string): Call | null;
   /** False: it is not up. */
   hangUp(call: Call): boolean;
+  /** Call attempts since the start, and those of them that were answered. */
+  totals(): { readonly begun: number; readonly answered: number };
   /** Those that are over, the newest first, with numbers below `before`. */
   records(max: number, before: number): readonly StoredRecord[];
 }
@@ -164,6 +168,8 @@ export interface ApiSources {
   qualityReports(max: number): readonly QualityReportSnapshot[];
   /** Who relays media in our place. */
   engines(): readonly NgSnapshot[];
+  readonly history: History;
+  readonly events: Events;
   /** At most `max` of the peers. */
   peers(max: number): readonly PeerSnapshot[];
   /** Begins nothing new from now on, and ends the process after the last call. */

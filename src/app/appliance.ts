@@ -1,18 +1,14 @@
 /**
  * One running appliance: makes every part from the config, wires them, starts and stops them in order.
  */
-import { createApi } from "../api/api.ts";
-import type { ApiServer } from "../api/server.ts";
-import { serveApi } from "../api/server.ts";
 import type { ReloadSnapshot } from "../api/sources.ts";
 import { systemClock } from "../base/clock.ts";
 import { SystemDice } from "../base/dice.ts";
 import type { Receiver } from "../base/flow.ts";
-import { hostPort } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import { Metrics } from "../base/metrics.ts";
 import { SqliteRecords } from "../calls/sqlite-records.ts";
-import { diffConfig, RESTART_KEYS } from "../config/diff.ts";
+import { diffConfig, needsRestart } from "../config/diff.ts";
 import type { Config } from "../config/schema.ts";
 import { nodeFiles } from "../dns/node-files.ts";
 import { nodeSockets } from "../dns/node-sockets.ts";
@@ -33,6 +29,8 @@ import type { LocalRelay } from "../media/local-relay.ts";
 import type { NgPool } from "../media/ng-pool.ts";
 import { NetTransports } from "../transport/net-transports.ts";
 import { configUsers } from "./accounts.ts";
+import { ApiService } from "./api-service.ts";
+import { Capture } from "./capture.ts";
 import { Core } from "./core.ts";
 import { secretKey } from "./data-dir.ts";
 import { engineRules, makeEngine } from "./engine.ts";
@@ -70,6 +68,7 @@ export class Appliance {
   readonly transports: NetTransports;
   readonly resolver: Resolver;
   readonly core: Core;
+  readonly api = new ApiService(systemClock, this.metrics, () => apiSources(this));
   config: Config;
   /** What it was started with: keys that need a restart still have these values. */
   readonly #startConfig: Config;
@@ -79,7 +78,7 @@ export class Appliance {
   /** Who relays media in its place; null: nobody. */
   readonly engine: NgPool | null;
   readonly #outlets: RecordOutlets;
-  #api: ApiServer | null = null;
+  readonly #capture: Capture;
   #stopping: Promise<void> | null = null;
   readonly #stopped = Promise.withResolvers<void>();
 
@@ -137,6 +136,7 @@ export class Appliance {
       engine: this.engine,
       config,
     });
+    this.#capture = new Capture({ clock, log, metrics, names: this.resolver }, this.core.traces);
   }
 
   /** Starts everything; StartError says all that stands in the way. Nothing is left open then. */
@@ -157,13 +157,10 @@ export class Appliance {
     if (nft_set !== null) appliance.core.guard.bans.mirror = new NftMirror(nft_set, log, appliance.metrics);
     await appliance.engine?.start();
     appliance.core.start();
+    appliance.api.history.start();
+    appliance.#capture.configure(config.hep);
     appliance.#warnOfOldRealms();
     return appliance;
-  }
-
-  /** The status API's address; null when it is off. */
-  get apiUrl(): string | null {
-    return this.#api === null ? null : `http://${hostPort(this.#api.address, this.#api.port)}`;
   }
 
   /**
@@ -174,7 +171,7 @@ export class Appliance {
     const changed = diffConfig(this.config, next);
     const errors = await this.#listen(next);
     if (errors.length === 0 && changed.some((path) => path.startsWith("http")))
-      errors.push(...(await this.#serveApi(next)));
+      errors.push(...(await this.api.serve(next)));
     if (errors.length > 0) {
       await this.#listen(this.config);
       return errors;
@@ -187,6 +184,7 @@ export class Appliance {
     this.#media.silence_ms = next.media.silence_s * 1000;
     if (next.media.engine === "rtpengine") await this.engine?.configure(engineRules(next));
     this.core.configure(next);
+    this.#capture.configure(next.hep);
     this.log.info("config-reloaded", { changed: changed.join(",") || "nothing" });
     const late = this.#restartNeeded();
     if (late.length > 0) this.log.warn("restart-needed", { keys: late.join(",") });
@@ -202,7 +200,7 @@ export class Appliance {
   }
 
   #restartNeeded(): readonly string[] {
-    return diffConfig(this.#startConfig, this.config).filter((path) => RESTART_KEYS.includes(path));
+    return diffConfig(this.#startConfig, this.config).filter(needsRestart);
   }
 
   /** Stops cleanly: no new work, running transactions finish or time out within `shutdown.drain_s`. */
@@ -242,7 +240,7 @@ export class Appliance {
 
   async #open(config: Config): Promise<string[]> {
     const reasons = await this.#listen(config);
-    if (reasons.length === 0) reasons.push(...(await this.#serveApi(config)));
+    if (reasons.length === 0) reasons.push(...(await this.api.serve(config)));
     return reasons;
   }
 
@@ -257,20 +255,9 @@ export class Appliance {
     return failures.map((failure) => `listen[${failure.index}]: ${failure.message}`);
   }
 
-  async #serveApi(config: Config): Promise<string[]> {
-    await this.#api?.stop();
-    this.#api = null;
-    const { enabled, address, port, token = null, read_token = null } = config.http;
-    if (!enabled) return [];
-    const api = createApi(apiSources(this), { address, token, read_token });
-    const served = serveApi(api, address, port);
-    if ("code" in served) return [`http.port: ${served.message}`];
-    this.#api = served;
-    return [];
-  }
-
   /** Who comes and goes; a refresh is no news. */
   #tell(kind: BindingEventKind, { aor, contact, flow, user_agent }: Binding): void {
+    this.api.bindingChanged();
     if (kind === "refreshed") return;
     this.log.info(`registration-${kind}`, { aor, contact, from: flow.id, device: user_agent });
     if (kind === "added" && flow.alg !== "")
@@ -292,8 +279,10 @@ export class Appliance {
   }
 
   async #close(): Promise<void> {
-    await this.#api?.stop();
+    this.api.history.close();
+    await this.api.stop();
     this.core.close();
+    this.#capture.close();
     this.#media.close();
     this.engine?.close();
     this.core.locator.close();

@@ -57,7 +57,7 @@ export interface AuthorizeRooms {
   readonly emergencyNetworks: Networks;
   readonly isEmergency: (user: string) => boolean;
   /** Whether the address belongs to a peer of the config ([[peer]] networks). */
-  readonly isPeer: (address: string) => boolean;
+  readonly peerOf: (source: Flow) => string | null;
   /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
   readonly isServed: (host: string) => boolean;
   /** Whether a phone of ours registered from the address, or proved an account from there lately. */
@@ -94,11 +94,11 @@ export function authorize(
   if (trusted) return isServed(rooms, request, routing) ? { ...ANYWHERE, served: true } : ANYWHERE;
   if (flow !== null) return STRANGER; // it reaches that phone and nobody else
   if (isCallForHelp(rooms, request, source, routing)) return STRANGER;
-  const fromPeer = rooms.isPeer(source.remoteAddress);
+  const fromPeer = rooms.peerOf(source) !== null;
   const from = parseNameAddr(request.text(H.From) ?? "");
   if (from instanceof ParseError)
     return { status: 400, reason: `Malformed From (${from.code})`, section: "RFC 3261 §16.3 step 1" };
-  // A peer proves itself by its address; whom it names as caller is its own affair.
+  // A peer proves itself by its address or its certificate; whom it names as caller is its own affair.
   if (!fromPeer && (rooms.domains.isOurs(from.uri) || mayBeOurs(rooms, request, source, routing, from.uri)))
     return provenCaller(rooms, request, source, from.uri);
   if (isServed(rooms, request, routing)) return SERVED;

@@ -146,10 +146,9 @@ export class Core implements TransactionUser {
     this.domains.configure(config.domains, this.#endpoints);
     this.#authentication = new Authentication(parts, config);
     const { authenticator } = this.#authentication;
-    const isPeer = (address: string): boolean => this.trunks.book.peerAt(address) !== null;
-    const isExempt = (address: string): boolean => this.#rooms.trusted.has(address) || isPeer(address);
+    const isExempt = (address: string): boolean =>
+      this.#rooms.trusted.has(address) || this.trunks.book.peerAt(address) !== null;
     this.guard = makeGuard({ ...parts, store: parts.bans, isExempt }, authenticator, config);
-    this.receiver = new GuardedReceiver(this.guard, this.#intake);
     this.#overload = new Overload(parts);
     this.layer.refusesNew = (method) => this.#overload.refuses(method);
     const callsOf = (account: string): number => this.calls.table.countOf(account);
@@ -158,6 +157,7 @@ export class Core implements TransactionUser {
     const { domains } = this;
     const names = parts.resolver;
     this.trunks = new AppTrunks({ clock, dice, log, metrics, domains, names, screening }, config);
+    this.receiver = new GuardedReceiver(this.guard, this.#intake, this.trunks.book);
     const tokens = new RouteTokens(parts.tokenKey);
     const flowTokens = new FlowTokens(parts.tokenKey);
     const { keptState: state, store } = parts;
@@ -187,9 +187,10 @@ export class Core implements TransactionUser {
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       ...{ directory: this.#directory, keeper: this.keeper },
       observers: [notes, new KeptFlows(this.keeper), this.calls, ...observers],
-      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers, isPeer },
+      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers },
       isTrusted: (address) => this.#rooms.trusted.has(address),
-      peerLines: (address, account) => this.trunks.calleeLines(address, account),
+      isPeer: (flow) => this.trunks.book.peerOf(flow) !== null,
+      peerLines: (flow, account) => this.trunks.calleeLines(flow, account),
       rules: proxyRules(config),
     });
     proxy.onAck = (ack, flow) => this.ack(ack, flow);
@@ -197,13 +198,14 @@ export class Core implements TransactionUser {
     this.#rooms = {
       ...{ reports: this.qualityReports, answers, authenticator, domains, proxy, stateless },
       registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
-      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening, isPeer },
+      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
       identities: new Identities(config),
       isKnown: (address) => this.guard.knows(address),
       isEmergency: (user) => this.#directory.emergency(user) !== null,
+      peerOf: (source) => this.trunks.book.peerOf(source)?.name ?? null,
       isServed: (host) => this.trunks.book.serving(host) !== null,
       sosUri: () => this.#directory.sosUri(this.domains.canonical),
       draining: false,

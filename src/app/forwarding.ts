@@ -2,7 +2,7 @@
  * The proxy's parts, wired.
  */
 import type { Dice } from "../base/dice.ts";
-import type { Transports } from "../base/flow.ts";
+import type { Flow, Transports } from "../base/flow.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { MessageTap } from "../base/tap.ts";
 import type { SessionTimers } from "../calls/session-timer.ts";
@@ -53,9 +53,9 @@ export interface ForwardingParts {
   /** Sees what is sent without a transaction. */
   readonly tap: MessageTap;
   readonly isTrusted: (address: string) => boolean;
-  readonly isPeer: (address: string) => boolean;
-  /** The header lines that name an account as callee to the peer at this address. */
-  readonly peerLines: (address: string, account: string) => readonly string[];
+  readonly isPeer: (flow: Flow) => boolean;
+  /** The header lines that name an account as callee to the peer on this flow. */
+  readonly peerLines: (flow: Flow, account: string) => readonly string[];
   /** Edits the session descriptions of calls whose media is relayed. */
   readonly relay: RequestEditor & MediaEditor;
   /** Asked before they leave, where that takes time; null: it takes none. */

@@ -7,6 +7,7 @@ import type { Config } from "../config/schema.ts";
 import type { GuardParts, GuardRules } from "../guard/guard.ts";
 import { Guard } from "../guard/guard.ts";
 import type { Binding } from "../location/binding.ts";
+import type { PeerBook } from "../peers/peer-book.ts";
 
 /** Whoever proves an account and does not register (a PBX that only calls out) is known for so long. */
 const PROVED_MS = 600_000;
@@ -24,18 +25,22 @@ export function makeGuard(parts: GuardParts, authenticator: Authenticator, confi
   return guard;
 }
 
-/** What reaches `receiver` is only what the guard lets through. */
+/** What reaches `receiver` is only what the guard lets through, and what a peer sends that proved itself by its certificate. */
 export class GuardedReceiver implements Receiver {
   readonly #guard: Guard;
   readonly #receiver: Receiver;
+  readonly #peers: Pick<PeerBook, "certifiedOf">;
 
-  constructor(guard: Guard, receiver: Receiver) {
+  constructor(guard: Guard, receiver: Receiver, peers: Pick<PeerBook, "certifiedOf">) {
     this.#guard = guard;
     this.#receiver = receiver;
+    this.#peers = peers;
   }
 
   message(bytes: Buffer, flow: Flow): void {
-    if (this.#guard.takes(bytes, flow.remoteAddress, flow.reliable)) this.#receiver.message(bytes, flow);
+    const isProved = flow.reliable && this.#peers.certifiedOf(flow) !== null;
+    if (isProved || this.#guard.takes(bytes, flow.remoteAddress, flow.reliable))
+      this.#receiver.message(bytes, flow);
   }
 
   broken(head: Buffer, flow: Flow, code: string): void {

@@ -63,7 +63,8 @@ export interface ChainRooms {
   /** Whether a call to this user part is a call for help. */
   readonly isEmergency: (user: string) => boolean;
   /** Whether the address belongs to a peer of the config. */
-  readonly isPeer: (address: string) => boolean;
+  /** The name of the peer that sends on this flow; null: it is no peer's. */
+  readonly peerOf: (source: Flow) => string | null;
   /** Whether a peer keeps the accounts of this domain, whose phones come through us. */
   readonly isServed: (host: string) => boolean;
   /** Whether a phone of ours registered from the address, or proved an account from there lately. */
@@ -214,7 +215,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     loopHash,
     callerUser: caller.user,
     assertedUri: caller.identity === null ? null : accountUri(caller.identity, rooms.domains.canonical),
-    senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.isPeer(source.remoteAddress),
+    senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.peerOf(source) !== null,
     callerIsOurs: admission.ours,
     callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
     spentLines: spentCredentials(rooms, request),
@@ -270,13 +271,14 @@ function mayNeedFlow(request: SipMessage, { served }: Admission): boolean {
 
 function callerOf(
   rooms: ChainRooms,
-  { remoteAddress: address }: Flow,
+  source: Flow,
   { ours, user, identity }: Admission,
   name: string | null,
 ): Caller {
-  const isVouched = ours || rooms.isPeer(address);
-  const mayCallForHelp = ours || rooms.emergencyNetworks.has(address);
-  return { user, identity, ours, isVouched, mayCallForHelp, address, name };
+  const peer = ours ? null : rooms.peerOf(source);
+  const isVouched = ours || peer !== null;
+  const mayCallForHelp = ours || rooms.emergencyNetworks.has(source.remoteAddress);
+  return { user, identity, ours, isVouched, mayCallForHelp, peer, name };
 }
 
 function endsOf(rooms: ChainRooms, { callId }: Passage, routing: Routing): DialogEnds | null {

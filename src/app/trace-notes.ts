@@ -77,7 +77,9 @@ export class TraceNotes implements CallObserver {
         ? `account ${caller.user}${caller.identity === caller.user ? "" : ` as ${caller.identity}`}`
         : caller.ours
           ? "trusted network"
-          : "no account of ours";
+          : caller.peer !== null
+            ? `peer ${caller.peer}`
+            : "no account of ours";
     const contact = parseNameAddr(request.text(H.Contact) ?? "");
     const reasons = this.#judge.reasons(request, source, contact instanceof ParseError ? null : contact.uri);
     const nat =

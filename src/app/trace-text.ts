@@ -48,7 +48,7 @@ export function traceText(answer: unknown, showsMessages: boolean): string {
 function headline(trace: Answer<"Trace">): string {
   const end = trace.status === 0 ? trace.state : `${trace.status} ${plain(trace.reason)}`;
   return (
-    `${plain(trace.method)} ${short(trace.from)} → ${short(trace.to)}, ${trace.began_at}: ${end}\n` +
+    `${plain(trace.method)} ${short(trace.from)} → ${short(trace.to)}, ${trace.began_at}: ${end.trimEnd()}\n` +
     `Call-ID ${plain(trace.call_id)}`
   );
 }

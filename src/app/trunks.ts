@@ -5,6 +5,7 @@
 import { BoundedMap } from "../base/bounded-map.ts";
 import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
+import type { Flow } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Config } from "../config/schema.ts";
@@ -87,12 +88,11 @@ export class AppTrunks implements ProxyTrunks {
       return { ways: [{ kind: "peer", hops, ring_ms: null }], refusal: null };
     }
     const { clock } = this.#parts;
-    const peer = caller.ours ? null : (this.book.peerAt(caller.address)?.name ?? null);
     const { ways, refusal } = this.#trunks.decide({
       user: uri.user,
       host: uri.host,
       ours,
-      caller: { user: caller.user, ours: caller.ours, peer },
+      caller: { user: caller.user, ours: caller.ours, peer: caller.peer },
       wall_ms: clock.wall(),
     });
     if (ways.length > 0 || refusal !== null)
@@ -137,9 +137,9 @@ export class AppTrunks implements ProxyTrunks {
     return hops.map((hop) => this.#hop({ ...hop, uri, route: routeThrough(hop.at.uri) }, caller, null));
   }
 
-  /** The header lines that name an account as callee to the peer at this address. */
-  calleeLines(address: string, account: string): readonly string[] {
-    const peer = this.book.peerAt(address);
+  /** The header lines that name an account as callee to the peer on this flow. */
+  calleeLines(flow: Flow, account: string): readonly string[] {
+    const peer = this.book.peerOf(flow);
     const callee = { user: account, identity: account };
     return peer === null ? [] : identityLines(peer, callee, this.#parts.domains.canonical, "called");
   }

@@ -56,6 +56,8 @@ export interface Flow {
   readonly remotePort: number;
   /** True for connections: no retransmissions are needed (RFC 3261 §17). */
   readonly reliable: boolean;
+  /** The domains that the peer's checked certificate proves (RFC 5922 §7); null or absent: it showed none. */
+  readonly names?: readonly string[] | null;
   /** False once a connection is closed; a UDP flow is open as long as its socket is. */
   readonly open: boolean;
   /** Names the flow in maps and logs: `udp:10.0.0.1:5060>192.0.2.7:5062`, plus `#n` for connection n. */

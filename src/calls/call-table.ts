@@ -40,6 +40,9 @@ export class CallTable {
   readonly #calls = new Map<string, Call>();
   readonly #byId = new Map<string, Call>();
   readonly #left: Counter;
+  /** Call attempts since the start, and those of them that were answered. */
+  readonly begun: Counter;
+  readonly taken: Counter;
   #sweep: Alarm | null = null;
 
   constructor(parts: CallTableParts, rules: CallRules) {
@@ -48,6 +51,8 @@ export class CallTable {
     const { metrics } = parts;
     metrics.gauge("sipedge_calls", "Calls being set up or running", () => this.#calls.size);
     metrics.gauge("sipedge_calls_up", "Calls that were answered and run", () => this.#countUp());
+    this.begun = metrics.counter("sipedge_calls_begun_total", "Call attempts");
+    this.taken = metrics.counter("sipedge_calls_answered_total", "Call attempts that were answered");
     this.#left = metrics.counter("sipedge_calls_not_followed_total", "Calls beyond records.calls_max");
   }
 
@@ -63,6 +68,7 @@ export class CallTable {
       return;
     }
     const { clock, dice } = this.#parts;
+    this.begun.inc();
     const call = new Call(dice.token(), { ...facts, started_ms: clock.wall(), started_at: clock.now() });
     call.caller_cseq = cseq;
     this.#calls.set(key, call);
@@ -103,6 +109,7 @@ export class CallTable {
     session_s: number | null,
   ): void {
     if (call.answered_ms !== null) return;
+    this.taken.inc();
     call.state = "up";
     call.answered_at = this.#parts.clock.now();
     call.answered_ms = call.wallOf(call.answered_at);

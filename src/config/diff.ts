@@ -6,8 +6,6 @@ import type { KeyPath } from "./key-path.ts";
 import { pathText } from "./key-path.ts";
 import type { Config } from "./schema.ts";
 
-export { RESTART_KEYS };
-
 /**
  * Paths of the keys whose value changed, came or went, like `registrar.min_expires_s`; an entry of
  * `[[listen]]` or `[[user]]` that came or went is named as a whole, like `user[2]`. Only paths, never
@@ -15,6 +13,11 @@ export { RESTART_KEYS };
  */
 export function diffConfig(old: Config, next: Config): string[] {
   return [...changes(old, next, [])].map(pathText);
+}
+
+/** Whether a change of the key at this path, as `diffConfig` names it, takes effect only after a restart. */
+export function needsRestart(path: string): boolean {
+  return RESTART_KEYS.includes(path.replaceAll(/\[\d+\]/g, ""));
 }
 
 function* changes(old: unknown, next: unknown, path: KeyPath): Generator<KeyPath> {

@@ -66,6 +66,27 @@ export const listen = sections(
         },
       ),
     ),
+    proxy_protocol_from: v.exactOptional(
+      listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
+        does:
+          "tcp and tls: balancers whose connections begin with a PROXY header (version 1 or 2), which says who is " +
+          "behind them; what comes from there without one is closed.",
+        without:
+          "everybody behind a balancer has its address: one limit, one ban for all; whoever is named can lie",
+        example: ["10.0.0.5"],
+        restart: true,
+      }),
+    ),
+    forwarded_for_from: v.exactOptional(
+      listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
+        does:
+          "ws and wss: balancers that say in X-Forwarded-For whose connection it is; the last address there counts, " +
+          "and from them there has to be one.",
+        without: "all browsers behind a web server have its address; whoever is named can lie",
+        example: ["10.0.0.5"],
+        restart: true,
+      }),
+    ),
     local_networks: v.exactOptional(
       listOf((network) => parseNetwork(network) !== null, "IP addresses or networks like 192.0.2.0/24", {
         does: "Networks inside, beside those of the interface itself: hosts that reach the address without any NAT.",

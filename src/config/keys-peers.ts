@@ -152,6 +152,18 @@ export const peer = sections(
       }),
       [],
     ),
+    certificate_name: v.optional(
+      v.nullable(
+        text(isHost, "a host name", {
+          does:
+            "Who shows a good certificate for this name over TLS is this peer, wherever it comes from (RFC 5922). " +
+            'It needs tls.client_certificate = "request" or "require".',
+          without: "a peer whose addresses change is known by none of them",
+          example: "trunk.example.net",
+        }),
+      ),
+      null,
+    ),
     serves: v.optional(
       listOf(isHost, 'host names or IP addresses without "sip:" and port', {
         does:

@@ -14,12 +14,15 @@ export interface PeersDraft {
         | {
             readonly name?: string | undefined;
             readonly networks?: readonly (string | undefined)[] | undefined;
+            readonly certificate_name?: string | null | undefined;
             readonly serves?: readonly (string | undefined)[] | undefined;
           }
         | undefined
       )[]
     | undefined;
   readonly route?: readonly (RouteDraft | undefined)[] | undefined;
+  readonly listen?: readonly ({ readonly transport?: string | undefined } | undefined)[] | undefined;
+  readonly tls?: { readonly client_certificate?: string | undefined } | undefined;
   readonly dns?: { readonly enum_suffix?: string | null | undefined } | undefined;
 }
 
@@ -63,6 +66,23 @@ export function peerNetworksOnce({ peer = [] }: PeersDraft, tell: Tell): void {
           `each network for one peer: peer[${other}] has it already`,
         );
     }
+}
+
+/** A certificate names one peer, and whoever connects has to be asked for one. */
+export function certificateNamesOnce({ peer = [], listen = [], tls }: PeersDraft, tell: Tell): void {
+  const first = new Map<string, number>();
+  const isNobodyAsked =
+    tls?.client_certificate === "none" && listen.some((entry) => entry?.transport === "tls");
+  for (const [index, entry] of peer.entries()) {
+    const name = entry?.certificate_name?.toLowerCase();
+    if (name === undefined) continue;
+    const path: KeyPath = ["peer", index, "certificate_name"];
+    const other = first.get(name);
+    if (other === undefined) first.set(name, index);
+    else tell(path, JSON.stringify(name), `each name for one peer: peer[${other}] has it already`);
+    if (isNobodyAsked)
+      tell(path, JSON.stringify(name), 'with tls.client_certificate = "request" or "require"');
+  }
 }
 
 /** The accounts of a domain are kept in one place: here, or at one peer. */
@@ -112,6 +132,7 @@ export function enumHasItsSuffix({ route = [], dns }: PeersDraft, tell: Tell): v
 export const PEER_RULES = [
   peerAndRouteNamesOnce,
   peerNetworksOnce,
+  certificateNamesOnce,
   domainsServedOnce,
   routesNamePeersThatAre,
   enumHasItsSuffix,

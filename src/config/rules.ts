@@ -31,6 +31,7 @@ const RULES: readonly Rule[] = [
   queueHoldsOneMessage,
   listenersOnce,
   tlsHasCertificate,
+  proxyHeaderBeforeStreams,
   namesOnce,
   groupNamesOnce,
   calledDomainsAreOurs,
@@ -112,6 +113,17 @@ function tlsHasCertificate({ listen = [], certificate = [] }: Draft<Config>, tel
 }
 
 const SIP_PORT = 5060;
+
+/** Datagrams have no beginning to put it at, and the WebSocket server shows nobody the first bytes. */
+function proxyHeaderBeforeStreams({ listen = [] }: Draft<Config>, tell: Tell): void {
+  for (const [index, entry] of listen.entries()) {
+    const { transport, proxy_protocol_from } = entry ?? {};
+    if (proxy_protocol_from === undefined || transport === undefined) continue;
+    const instead = transport === "udp" ? "" : ` (${transport}: forwarded_for_from)`;
+    if (transport !== "tcp" && transport !== "tls")
+      tell(["listen", index, "proxy_protocol_from"], transport, `only with transport tcp or tls${instead}`);
+  }
+}
 
 function listenersOnce({ listen = [] }: Draft<Config>, tell: Tell): void {
   const first = new Map<string, number>();

@@ -7,6 +7,7 @@ import { isHost } from "./hosts.ts";
 import { calledDomain, calls, emergency, group } from "./keys-calls.ts";
 import { dns } from "./keys-dns.ts";
 import { guard } from "./keys-guard.ts";
+import { hep } from "./keys-hep.ts";
 import { media } from "./keys-media.ts";
 import { device, keepalive, nat } from "./keys-nat.ts";
 import { http, LISTEN_DEFAULT, listen, tcp, udp } from "./keys-network.ts";
@@ -97,6 +98,7 @@ export const ConfigSchema = v.strictObject({
   calls: v.optional(calls, {}),
   records: v.optional(records, {}),
   trace: v.optional(trace, {}),
+  hep: v.optional(hep, {}),
   called_domain: v.optional(calledDomain, []),
   group: v.optional(group, []),
   emergency: v.optional(emergency, {}),

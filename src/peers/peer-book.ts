@@ -4,8 +4,10 @@
  */
 import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
+import type { Flow } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
+import { provesName } from "../transport/certificate-names.ts";
 import { CallGate } from "./call-gate.ts";
 import { drawOrder } from "./draw.ts";
 import type { NoPeer, NoPeerWhy } from "./no-peer.ts";
@@ -43,6 +45,8 @@ export class PeerBook {
   #peers: ReadonlyMap<string, PeerState> = new Map();
   #uris: ReadonlyMap<string, UriState> = new Map();
   #networks = new SourceNetworks([]);
+  /** Those that are known by their certificate. */
+  #certified: readonly Peer[] = [];
   #serving: ReadonlyMap<string, Peer> = new Map();
 
   constructor(options: PeerBookOptions) {
@@ -70,6 +74,7 @@ export class PeerBook {
     this.#serving = new Map(
       peers.flatMap((peer) => peer.rules.serves.map((host) => [host.toLowerCase(), peer] as const)),
     );
+    this.#certified = peers.filter(({ rules }) => rules.certificate_name !== null);
     this.#networks = new SourceNetworks(
       peers.flatMap(({ name, rules }) => rules.networks.map((network) => [network, name] as const)),
     );
@@ -87,6 +92,17 @@ export class PeerBook {
   /** The peer that keeps the accounts of this domain (lower case); null: none does. */
   serving(host: string): Peer | null {
     return this.#serving.get(host) ?? null;
+  }
+
+  /** The peer that sends on this flow: the one its certificate names, wherever it comes from, else as `peerAt`. */
+  peerOf(source: Pick<Flow, "names" | "remoteAddress">): Peer | null {
+    return this.certifiedOf(source) ?? this.peerAt(source.remoteAddress);
+  }
+
+  /** The peer that the certificate of this connection names (RFC 5922 §7); null: none, or there is no such one. */
+  certifiedOf({ names }: Pick<Flow, "names">): Peer | null {
+    if (names === undefined || names === null) return null;
+    return this.#certified.find(({ rules }) => provesName(names, rules.certificate_name ?? "")) ?? null;
   }
 
   /** The peer from whose networks this address is; null: from nobody's. */

@@ -19,10 +19,10 @@ export interface Answerer {
 export interface Trust {
   /** Whether whoever is at this address is told, and believed, who people are (auth.trusted_networks). */
   readonly isTrusted: (address: string) => boolean;
-  /** Whether the address belongs to a peer of the config. */
-  readonly isPeer: (address: string) => boolean;
-  /** The header lines, without CRLF, that name an account as callee to the peer at this address. */
-  readonly peerLines: (address: string, account: string) => readonly string[];
+  /** Whether a peer of the config is at the other end. */
+  readonly isPeer: (flow: Flow) => boolean;
+  /** The header lines, without CRLF, that name an account as callee to the peer on this flow. */
+  readonly peerLines: (flow: Flow, account: string) => readonly string[];
   /** Our main name. */
   readonly domain: () => string;
 }
@@ -36,9 +36,8 @@ export function editCallee(
   trust: Trust,
 ): void {
   const named = namesSomebody(response);
-  const { remoteAddress: caller } = source;
-  const mayKnow = trust.isTrusted(caller);
-  const callerIsPeer = !mayKnow && trust.isPeer(caller);
+  const mayKnow = trust.isTrusted(source.remoteAddress);
+  const callerIsPeer = !mayKnow && trust.isPeer(source);
   if (!named && !mayKnow && !callerIsPeer) return; // from phone to phone
   // To a peer goes what its identity says, and nothing of what came.
   const isBelieved = answererIsTrusted(from, trust);
@@ -46,7 +45,7 @@ export function editCallee(
     removeIdentity(edits, response);
   const account = isBelieved ? null : accountOf(from, response);
   if (account === null) return;
-  if (callerIsPeer) for (const line of trust.peerLines(caller, account)) appendLine(edits, response, line);
+  if (callerIsPeer) for (const line of trust.peerLines(source, account)) appendLine(edits, response, line);
   const uri = mayKnow ? accountUri(account, trust.domain()) : null;
   if (uri !== null) appendLine(edits, response, `P-Asserted-Identity: <${uri}>`);
 }
@@ -59,5 +58,5 @@ function accountOf({ target }: Answerer, { status }: SipMessage): string | null 
 
 function answererIsTrusted({ flow, target }: Answerer, { isTrusted, isPeer }: Trust): boolean {
   if (target !== null && target.hop !== null) return true;
-  return flow !== null && (isTrusted(flow.remoteAddress) || isPeer(flow.remoteAddress));
+  return flow !== null && (isTrusted(flow.remoteAddress) || isPeer(flow));
 }

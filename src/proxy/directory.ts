@@ -59,8 +59,8 @@ export interface Caller {
   readonly isVouched: boolean;
   /** One of ours, or in a network from which calls for help are taken. */
   readonly mayCallForHelp: boolean;
-  /** Where the request came from. */
-  readonly address: string;
+  /** The peer that sent the request; null: none, or it is one of ours. */
+  readonly peer: string | null;
   /** The user part of From, unescaped; null: it has none, or the request begins no call. */
   readonly name: string | null;
 }

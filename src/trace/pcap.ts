@@ -3,6 +3,7 @@
  * that it travelled between, whatever its transport was, so that any tool shows it as SIP.
  */
 import { isIPv4 } from "node:net";
+import { ipv4Bytes, ipv6Bytes } from "./address-bytes.ts";
 import { masked } from "./masked.ts";
 import type { Ends, Trace } from "./trace.ts";
 
@@ -72,8 +73,8 @@ function ipv4(from: string, to: string, payload: number): Buffer {
   ip.writeUInt16BE(IPV4_HEADER_BYTES + UDP_HEADER_BYTES + payload, 2);
   ip[8] = TTL;
   ip[9] = UDP;
-  ip.set(from.split(".").map(Number), 12);
-  ip.set(to.split(".").map(Number), 16);
+  ip.set(ipv4Bytes(from), 12);
+  ip.set(ipv4Bytes(to), 16);
   ip.writeUInt16BE(checksum([ip]), 10);
   return ip;
 }
@@ -95,20 +96,6 @@ function pseudo(length: number): Buffer {
   tail.writeUInt32BE(length, 0);
   tail[7] = UDP;
   return tail;
-}
-
-function ipv6Bytes(address: string): Buffer {
-  const bytes = Buffer.alloc(16);
-  const [head = "", tail] = address.split("%", 1)[0]!.split("::");
-  const first = head === "" ? [] : head.split(":");
-  const last = tail === undefined || tail === "" ? [] : tail.split(":");
-  const write = (groups: readonly string[], from: number): void => {
-    for (const [i, group] of groups.entries())
-      bytes.writeUInt16BE(Number.parseInt(group, 16) || 0, from + 2 * i);
-  };
-  write(first, 0);
-  write(last, bytes.length - 2 * last.length);
-  return bytes;
 }
 
 /** RFC 1071. */

@@ -21,6 +21,11 @@ export interface TraceRules {
   readonly bytes_max: number;
 }
 
+/** Who is told of every message, whether it is kept or not. Changes nothing, and must not throw. */
+export interface MessageCapture extends MessageTap {
+  received(message: SipMessage, flow: Flow): void;
+}
+
 export interface TracesParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -35,6 +40,8 @@ const CALLS: readonly TraceState[] = ["done", "failed", "running"];
 const ID_BASE = 36;
 
 export class Traces implements MessageTap {
+  /** Null: nobody is. */
+  capture: MessageCapture | null = null;
   readonly #clock: Clock;
   readonly #byCallId = new Map<string, Trace>();
   /** Each in the order in which they came to be so. */
@@ -78,6 +85,7 @@ export class Traces implements MessageTap {
   }
 
   received(message: SipMessage, flow: Flow): void {
+    this.capture?.received(message, flow);
     if (!this.#rules.enabled) return;
     const callId = message.callId;
     if (callId === null) return;
@@ -90,6 +98,7 @@ export class Traces implements MessageTap {
   }
 
   sent(bytes: Buffer, flow: Flow, isSent: boolean): void {
+    this.capture?.sent(bytes, flow, isSent);
     if (!this.#rules.enabled || this.#byCallId.size === 0) return;
     const callId = callIdOf(bytes);
     const trace = callId === null ? undefined : this.#byCallId.get(callId);

@@ -52,11 +52,18 @@ export interface ServerContext {
   readonly ciphers?: string;
 }
 
-interface Loaded {
+/** What is told by the files of a certificate that can be used. */
+export interface CertificateFacts {
+  /** What it proves (RFC 5922 §7.1). */
+  readonly names: readonly string[];
+  /** Unix milliseconds. */
+  readonly begins_ms: number;
+  readonly expires_ms: number;
+}
+
+interface Loaded extends CertificateFacts {
   readonly files: CertificateFiles;
   readonly stamp: string;
-  readonly names: readonly string[];
-  readonly expires_ms: number;
   readonly server: ServerContext;
   readonly context: SecureContext;
 }
@@ -71,7 +78,7 @@ export interface CertificatesParts {
 const LOOK_MS = 10_000;
 const DAY_MS = 86_400_000;
 /** Days before the end at which the log warns. */
-const WARN_DAYS = [30, 7, 1] as const;
+export const WARN_DAYS = [30, 7, 1] as const;
 
 export class Certificates {
   /** Called when other certificates are in force than before. */
@@ -229,6 +236,11 @@ function stampOf({ file, key }: CertificateFiles): string {
     .join(" ");
 }
 
+/** Reads and tries a certificate without using it; a sentence where it cannot be used. */
+export function readCertificate(files: CertificateFiles, rules: TlsRules): CertificateFacts | string {
+  return load(files, rules);
+}
+
 /** A sentence where it cannot be used. */
 function load(files: CertificateFiles, rules: TlsRules): Loaded | string {
   const stamp = stampOf(files);
@@ -259,7 +271,8 @@ function load(files: CertificateFiles, rules: TlsRules): Loaded | string {
   }
   const commonName = /(?:^|\n)CN=([^\n]+)/.exec(x509.subject)?.[1] ?? null;
   const names = sipNames(x509.subjectAltName ?? null, commonName);
-  return { files, stamp, names, expires_ms: Date.parse(x509.validTo), server, context };
+  const [begins_ms, expires_ms] = [Date.parse(x509.validFrom), Date.parse(x509.validTo)];
+  return { files, stamp, names, begins_ms, expires_ms, server, context };
 }
 
 function keyProblem(error: unknown): string {

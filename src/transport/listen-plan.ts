@@ -18,6 +18,10 @@ export interface ListenEntry {
   readonly local_networks?: readonly string[];
   /** Whose pages may open a WebSocket. */
   readonly origins?: readonly string[];
+  /** Balancers, as networks, whose connections begin with a PROXY header. */
+  readonly proxy_protocol_from?: readonly string[];
+  /** Balancers, as networks, that name their peer in X-Forwarded-For. */
+  readonly forwarded_for_from?: readonly string[];
 }
 
 /** Why an entry cannot be had. */
@@ -48,6 +52,8 @@ export interface Wanted {
   readonly advertise: string | null;
   readonly local_networks: readonly string[];
   readonly origins: readonly string[];
+  readonly proxy_protocol_from: readonly string[];
+  readonly forwarded_for_from: readonly string[];
   /** Comes from "any": it may be missing as long as its address is not usable. */
   readonly following: boolean;
 }
@@ -143,6 +149,8 @@ function wantedOf(
     advertise: advertised(entry.advertise, address, following),
     local_networks: [...networksOf(address), ...(entry.local_networks ?? [])],
     origins: entry.origins ?? [],
+    proxy_protocol_from: entry.proxy_protocol_from ?? [],
+    forwarded_for_from: entry.forwarded_for_from ?? [],
     following,
   };
 }

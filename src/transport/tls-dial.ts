@@ -49,7 +49,7 @@ export function dialTls(connection: Connection, name: string, certificates: Cert
       connection.close("certificate_refused");
       return;
     }
-    connection.names = certificates.rules.verify ? namesOf(socket) : [name];
+    connection.names = certificates.rules.verify ? namesOf(socket) : null;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_MS);
     connection.connected();

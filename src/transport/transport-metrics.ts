@@ -2,6 +2,7 @@
  * The counters of all transports, made once so that the hot path pays one addition each.
  */
 import type { Counter, Metrics } from "../base/metrics.ts";
+import type { ProxyHeaderEnd } from "./proxy-gate.ts";
 
 /** The connection failed or ended: the reason of a Flow's end and the label of its counter. */
 export type CloseReason =
@@ -93,6 +94,11 @@ export class TransportMetrics {
   wsRefused(status: number): void {
     const help = "WebSocket handshakes that were refused, by the HTTP status they got";
     this.#metrics.counter("sipedge_ws_refused_total", help, { status: String(status) }).inc();
+  }
+
+  proxyHeader(result: ProxyHeaderEnd): void {
+    const help = "Connections from balancers, by what became of their PROXY header";
+    this.#metrics.counter("sipedge_proxy_headers_total", help, { result }).inc();
   }
 
   tcpClosed(reason: CloseReason): void {

@@ -1,6 +1,8 @@
 /**
  * Whether somebody may open a WebSocket for SIP (RFC 7118 §4.1, RFC 6455 §4.2), and what he is told when not. Pure.
  */
+import { isIP } from "node:net";
+import { asSockets } from "./proxy-header.ts";
 
 export interface WsRules {
   /** Origins (`https://phone.example.test`) whose pages may connect; `*`: any page. */
@@ -29,6 +31,23 @@ export function handshakeRefusal(
   if (!offered.includes("sip")) return NO_SIP;
   return mayConnect(headers.get("origin"), origins, own) ? null : FOREIGN_ORIGIN;
 }
+
+/**
+ * Whom a balancer names as its own peer: the last address in X-Forwarded-For, for what stands before it anybody can
+ * have written. Null: there is none.
+ */
+export function forwardedFor(headers: { get(name: string): string | null }): string | null {
+  const last = (headers.get("x-forwarded-for") ?? "").split(",").at(-1)!.trim();
+  const host = /^\[([^\]]+)\](?::\d+)?$/.exec(last)?.[1] ?? /^([\d.]+):\d+$/.exec(last)?.[1] ?? last;
+  if (isIP(host) === 0 || host.includes("%")) return null;
+  return isIP(host) === 6 ? asSockets(host) : host;
+}
+
+/** What a balancer is told that names nobody. */
+export const NOBODY_NAMED: WsRefusal = {
+  status: 400,
+  text: "The balancer must say whose connection it is (X-Forwarded-For)",
+};
 
 /**
  * Browsers always say whose page asks. What the Host header says proves nothing: whoever makes a name of his own point

@@ -5,14 +5,15 @@
 import { isUtf8 } from "node:buffer";
 import { hostPort, plainAddress } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
+import { Networks } from "../base/networks.ts";
 import type { Certificates, ServerContext } from "./certificates.ts";
 import type { Connection, Wire } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { EndpointNames } from "./endpoint.ts";
 import { Endpoint } from "./endpoint.ts";
 import type { CloseReason } from "./transport-metrics.ts";
-import type { WsRules } from "./ws-handshake.ts";
-import { handshakeRefusal } from "./ws-handshake.ts";
+import type { WsRefusal, WsRules } from "./ws-handshake.ts";
+import { forwardedFor, handshakeRefusal, NOBODY_NAMED } from "./ws-handshake.ts";
 
 export interface WsParts {
   readonly connections: Connections;
@@ -22,7 +23,13 @@ export interface WsParts {
   readonly log: Log;
 }
 
-type Where = { address: string; port: number; origins: readonly string[] } & EndpointNames;
+interface Where extends EndpointNames {
+  readonly address: string;
+  readonly port: number;
+  readonly origins: readonly string[];
+  /** Networks of the balancers that say in X-Forwarded-For whose connection it is. */
+  readonly forwarded_for_from: readonly string[];
+}
 interface Attached {
   readonly address: string;
   readonly port: number;
@@ -42,6 +49,7 @@ export class WsListener {
   readonly endpoint: Endpoint;
   readonly #parts: WsParts;
   readonly #where: Where;
+  readonly #balancers: Networks;
   #server: Server;
   #accepting = true;
 
@@ -49,6 +57,7 @@ export class WsListener {
   constructor(parts: WsParts, where: Where) {
     this.#parts = parts;
     this.#where = where;
+    this.#balancers = new Networks(where.forwarded_for_from);
     this.#server = this.#serve(where.port);
     const transport = parts.certificates === null ? "ws" : "wss";
     this.endpoint = new Endpoint(transport, where.address, this.#server.port ?? where.port, where);
@@ -121,24 +130,25 @@ export class WsListener {
 
   #answer(request: Request, server: Server): Response | undefined {
     const peer = server.requestIP(request);
-    const address = plainAddress(peer?.address ?? "");
-    if (peer === null || !this.#parts.admits(address)) return new Response(null, { status: 403 });
+    const from = plainAddress(peer?.address ?? "");
+    const isBalancer = this.#balancers.has(from);
+    const address = isBalancer ? forwardedFor(request.headers) : from;
+    if (peer === null || (address !== null && !this.#parts.admits(address)))
+      return new Response(null, { status: 403 });
     const refusal = handshakeRefusal(request.method, request.headers, this.#rules);
-    if (refusal !== null) {
-      this.#parts.connections.metrics.wsRefused(refusal.status);
-      const headers = {
-        "content-type": "text/plain; charset=utf-8",
-        connection: "close",
-        ...refusal.headers,
-      };
-      return new Response(`${refusal.text}\n`, { status: refusal.status, headers });
-    }
+    if (refusal !== null || address === null) return this.#refuse(refusal ?? NOBODY_NAMED);
     const data: Attached = { address, port: peer.port, connection: null, wire: null };
     // Bun would give back the first sub-protocol of the offer, whichever it is.
     const isUpgraded = server.upgrade(request, { data, headers: { "Sec-WebSocket-Protocol": "sip" } });
     return isUpgraded
       ? undefined
       : new Response("The WebSocket handshake is not complete\n", { status: 400 });
+  }
+
+  #refuse({ headers, status, text }: WsRefusal): Response {
+    this.#parts.connections.metrics.wsRefused(status);
+    const all = { "content-type": "text/plain; charset=utf-8", connection: "close", ...headers };
+    return new Response(`${text}\n`, { status, headers: all });
   }
 
   #open(socket: Bun.ServerWebSocket<Attached>): void {

@@ -3,6 +3,8 @@
 import { expect } from "bun:test";
 import type { Api } from "../../src/api/api.ts";
 import { createApi } from "../../src/api/api.ts";
+import { Events, topicsOf } from "../../src/api/events.ts";
+import { History, measuredOf } from "../../src/api/history.ts";
 import type {
   ApiSources,
   ApplianceSnapshot,
@@ -166,9 +168,12 @@ export class FakeSources implements ApiSources {
     count: () => this.running_calls.length,
     some: (max: number) => this.running_calls.slice(0, max),
     byId: (id: string) => this.running_calls.find((call) => call.id === id) ?? null,
+    totals: () => ({ begun: this.running_calls.length + this.past.length, answered: this.past.length }),
     hangUp: (call: Call) => call.state === "up" && this.hung_up.push(call.id) > 0,
     records: (max: number, before: number) => this.past.filter(({ seq }) => seq < before).slice(0, max),
   };
+  readonly history = new History(this.clock, () => measuredOf(this));
+  readonly events = new Events(this.clock, this.metrics, (look) => topicsOf(this, look, this.store.size));
   pings = true;
   kept: KeptEndpointSnapshot[] = [];
   readonly keepalive = {

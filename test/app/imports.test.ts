@@ -11,7 +11,9 @@ const KAMAILIO = `#!KAMAILIO
 /* listen=udp:192.0.2.99:5060 */
 listen=udp:192.0.2.1:5060 advertise 203.0.113.5:5060
 listen=tcp:[2001:db8::1]:5080
-listen=tls:192.0.2.1:5061
+listen=tls:192.0.2.1
+listen=ws:192.0.2.1:8088
+listen=sctp:192.0.2.1:5060
 listen=eth0
 alias="example.test"
 loadmodule "/usr/lib/kamailio/rtpengine.so"
@@ -34,10 +36,23 @@ describe("B-85 import kamailio", () => {
     expect(config.listen).toEqual([
       { transport: "udp", address: "192.0.2.1", port: 5060, advertise: "203.0.113.5:5060" },
       { transport: "tcp", address: "2001:db8::1", port: 5080 },
+      { transport: "tls", address: "192.0.2.1", port: 5061 },
+      { transport: "ws", address: "192.0.2.1", port: 8088 },
     ]);
     expect(config.domains).toEqual(["example.test", "other.test"]);
     expect(config.registrar.max_expires_s).toBe(1800);
     expect(config.registrar.default_expires_s).toBe(1800);
+  });
+  test("ARC-25: the certificate of TLS listeners is taken from where it lies; without them there is none", () => {
+    const tls =
+      'listen=tls:192.0.2.1:5061\nmodparam("tls", "certificate", "/etc/tls/c.pem")\n' +
+      '# modparam("tls", "private_key", "/etc/old.pem")\nmodparam("tls", "private_key", "/etc/tls/k.pem")\n';
+    const found = fromKamailio(tls, SQL);
+    expect(configOf(importedToml(found, "k")).certificate).toEqual([
+      { file: "/etc/tls/c.pem", key: "/etc/tls/k.pem" },
+    ]);
+    expect(found.left.join()).not.toContain("certificate");
+    expect(fromKamailio(tls.replace("tls:192", "tcp:192"), SQL).certificates).toEqual([]);
   });
   test("passwords become hashes and do not appear", () => {
     const toml = importedToml(imported, "kamailio.cfg");
@@ -48,7 +63,8 @@ describe("B-85 import kamailio", () => {
   test("what was not taken over is told, each thing", () => {
     const left = imported.left.join("\n");
     for (const each of [
-      "listen=tls",
+      "listen=sctp",
+      "the certificate of the TLS listeners",
       "listen=eth0",
       "rtpengine.so",
       "request_route",

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { diffConfig, RESTART_KEYS } from "../../src/config/diff.ts";
+import { diffConfig, needsRestart } from "../../src/config/diff.ts";
+import { RESTART_KEYS } from "../../src/config/facts.ts";
 import { configOf } from "./support.ts";
 
 const changed = (old: string, next: string) => diffConfig(configOf(old), configOf(next));
@@ -35,8 +36,14 @@ describe("what changed", () => {
 test("what needs a restart is named as `diffConfig` names it", () => {
   expect(RESTART_KEYS).toContain("data_dir");
   const engines = '[[rtpengine]]\naddress = "127.0.0.1"\n';
+  const web = '[[listen]]\ntransport = "ws"\nport = 8088\n';
+  const balanced = '[[listen]]\ntransport = "tcp"\n';
   const next = configOf(
-    `data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\nengine = "rtpengine"\n[tls]\nclient_certificate = "request"\n[guard]\nnft_set = "ip a b"\n${engines}`,
+    `data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\nengine = "rtpengine"\n[tls]\nclient_certificate = "request"\n[guard]\nnft_set = "ip a b"\n${engines}${balanced}proxy_protocol_from = ["192.0.2.1"]\n${web}forwarded_for_from = ["192.0.2.1"]\n`,
   );
-  expect(diffConfig(configOf(engines), next).toSorted()).toEqual([...RESTART_KEYS].toSorted());
+  const paths = diffConfig(configOf(engines + balanced + web), next);
+  expect(paths.filter((path) => !needsRestart(path))).toEqual([]);
+  expect(paths).toContain("listen[0].proxy_protocol_from");
+  expect(paths.map((path) => path.replace(/\[\d\]/, "")).toSorted()).toEqual([...RESTART_KEYS].toSorted());
+  expect(needsRestart("listen[0]")).toBe(false);
 });

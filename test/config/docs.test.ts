@@ -14,6 +14,7 @@ const FILES = {
   "/etc/sipedge/read-token": "another-token-of-some-length",
   "/etc/sipedge/alice.password": "wonderland",
   "/etc/sipedge/webhook-token": "hook",
+  "/etc/sipedge/hep-password": "hep",
 };
 
 /** The text with every key and section that is switched off switched on. */

@@ -65,6 +65,17 @@ describe("listeners", () => {
     ]);
   });
 
+  test("ARC-23, B-72 a PROXY header is only for transports that have a place for it", () => {
+    const balanced = (transport: string) =>
+      listen(`transport = "${transport}"; port = 5070; proxy_protocol_from = ["192.0.2.0/24"]`);
+    const refused = "listen[0].proxy_protocol_from";
+    expect(told(balanced("udp"))).toEqual([`4 ${refused}: udp; only with transport tcp or tls`]);
+    expect(told(balanced("ws"))).toEqual([
+      `4 ${refused}: ws; only with transport tcp or tls (ws: forwarded_for_from)`,
+    ]);
+    expect(told(balanced("tcp"))).toEqual([]);
+  });
+
   test("several free ports, and an address beside any", () => {
     expect(told(listen("port = 0", "port = 0", "port = 5060", 'address = "192.0.2.1"'))).toEqual([]);
   });

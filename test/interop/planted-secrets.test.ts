@@ -19,6 +19,8 @@ level = "debug"
 [records]
 webhook = "http://127.0.0.1:9/"
 webhook_token = "${TOKEN}"
+[hep]
+password = "${TOKEN}"
 [[user]]
 name = "alice"
 password = "${FROM_FILE}"

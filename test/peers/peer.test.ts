@@ -99,6 +99,28 @@ describe("B-25 what a peer is told of the caller", () => {
   });
 });
 
+describe("SIP-40, RFC 5922 §7 the peer by its certificate", () => {
+  const lab = new BookLab([
+    { name: "carrier", uris: ["sip:a.test"], certificate_name: "Trunk.Example.net" },
+    { name: "site", uris: ["sip:b.test"], networks: ["10.0.0.0/8"] },
+  ]);
+  const from = (remoteAddress: string, names?: readonly string[] | null) =>
+    lab.book.peerOf({ remoteAddress, ...(names !== undefined && { names }) })?.name ?? null;
+
+  test("the name counts, wherever it comes from, also before the network it comes from", () => {
+    expect(from("192.0.2.1", ["other.net", "trunk.example.net"])).toBe("carrier");
+    expect(from("10.0.0.1", ["trunk.example.net"])).toBe("carrier");
+    expect(from("192.0.2.1", ["*.example.net"])).toBe("carrier");
+  });
+
+  test("without it, the network alone", () => {
+    for (const names of [undefined, null, [], ["example.net"], ["a.trunk.example.net"]]) {
+      expect(from("192.0.2.1", names)).toBeNull();
+      expect(from("10.0.0.1", names)).toBe("site");
+    }
+  });
+});
+
 describe("B-25 the peer by source network", () => {
   test("the smallest network counts", () => {
     const lab = new BookLab([
@@ -143,11 +165,13 @@ describe("B-25 the peer by source network", () => {
 });
 
 describe("rules between the keys", () => {
-  const told = (draft: { peer?: object[]; route?: object[] }) => {
+  const told = (draft: { peer?: object[]; route?: object[]; asks?: string }) => {
     const paths: string[] = [];
     const checked = {
       peer: peerKeys(...((draft.peer ?? []) as never[])),
       route: routeKeys(...((draft.route ?? []) as never[])),
+      listen: [{ transport: "tls" }],
+      tls: { client_certificate: draft.asks ?? "none" },
     };
     for (const rule of PEER_RULES) rule(checked, (path) => paths.push(path.join(".")));
     return paths;
@@ -176,6 +200,19 @@ describe("rules between the keys", () => {
         ],
       },
       ["peer.1.networks.0", "peer.1.networks.1"],
+    ],
+    [
+      "SIP-40 a certificate's name of two",
+      {
+        asks: "request",
+        peer: [peer("a", { certificate_name: "Gw.test" }), peer("b", { certificate_name: "gw.test" })],
+      },
+      ["peer.1.certificate_name"],
+    ],
+    [
+      "SIP-40 a certificate that nobody is asked for",
+      { peer: [peer("a", { certificate_name: "gw.test" })] },
+      ["peer.0.certificate_name"],
     ],
     [
       "a route to nobody",

@@ -311,6 +311,22 @@ describe("SIP-40, RFC 5922 §4 servers must prove the name that was asked for", 
 });
 
 describe("SIP-40 mutual TLS", () => {
+  test("RFC 5922 §7 what a server proves that we connected to: its names when it was checked, else nothing", async () => {
+    for (const verify of [true, false]) {
+      const rig = await listening({ verify });
+      const server = await serverWith(ours);
+      const open = () => rig.transports.flowTo("tls", HOST, server.port, undefined, "edge.test")!;
+      const flow = open();
+      await until(() => server.peers.length === 1);
+      server.peers[0]!.write(sip("hello"));
+      await until(() => rig.receiver.messages.length === 1);
+      expect(flow.names).toEqual(verify ? ["edge.test", HOST, "0:0:0:0:0:0:0:1"] : null);
+      expect(open().id).toBe(flow.id);
+      rig.transports.close();
+      server.close();
+    }
+  });
+
   test("require: without a certificate, or with one that nobody signed, nothing is read", async () => {
     const rig = await listening({ client_certificate: "require" });
     const own = authority.issue("stranger", { names: ["DNS:peer.test"], isOwn: true });

@@ -1,7 +1,7 @@
 /** B-17, RFC 7118: SIP over WebSocket on real sockets, and who may open one. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { NO_TLS } from "../../src/transport/tls.ts";
-import { handshakeRefusal } from "../../src/transport/ws-handshake.ts";
+import { forwardedFor, handshakeRefusal } from "../../src/transport/ws-handshake.ts";
 import { Authority } from "../support/authority.ts";
 import type { Contract } from "./contract.ts";
 import { transportContract } from "./contract.ts";
@@ -12,9 +12,13 @@ const authority = new Authority();
 const pair = authority.issue("ws", { names: [`IP:${HOST}`, "DNS:edge.test"] });
 afterAll(() => authority[Symbol.dispose]());
 
-async function listening(transport: "ws" | "wss", origins: readonly string[] = []): Promise<Rig> {
-  const rig = new Rig();
-  const entries = [{ transport, address: HOST, port: 0, origins }];
+async function listening(
+  transport: "ws" | "wss",
+  origins: readonly string[] = [],
+  { balancers = [] as readonly string[], parts = {} as ConstructorParameters<typeof Rig>[0] } = {},
+): Promise<Rig> {
+  const rig = new Rig(parts);
+  const entries = [{ transport, address: HOST, port: 0, origins, forwarded_for_from: balancers }];
   const rules = { ...NO_TLS, certificates: [pair], handshakes_max: 10 };
   expect(await rig.transports.listen(entries, TCP, UDP, rules)).toEqual([]);
   return rig;
@@ -208,6 +212,50 @@ describe("RFC 7118 §4.1 who may open one", () => {
     ["no WebSocket at all", { upgrade: null }, [], 426],
   ] as const)
     test(`${name}: ${status ?? "welcome"}`, () => expect(ask(more, origins)).toBe(status));
+
+  test("ARC-23 behind a web server: the last address of X-Forwarded-For counts, its bans too, and there is one", async () => {
+    const admits = (address: string): boolean => address !== "198.51.100.9" && address !== HOST;
+    const rig = await listening("ws", [], { balancers: [HOST], parts: { admits } });
+    const from = (forwarded: string | null) =>
+      new WsPeer(rig, "ws", { headers: forwarded === null ? {} : { "X-Forwarded-For": forwarded } });
+    const good = from("198.51.100.9, 203.0.113.7");
+    await until(() => good.opened);
+    good.send(sip("hello"));
+    await until(() => rig.receiver.messages.length === 1);
+    expect(rig.receiver.messages[0]!.flow.remoteAddress).toBe("203.0.113.7");
+    for (const forwarded of [null, "", "unknown", "203.0.113.7, nobody", "203.0.113.7, 198.51.100.9"]) {
+      const refused = from(forwarded);
+      await until(() => refused.closed);
+      expect(refused.opened).toBe(false);
+    }
+    expect(rig.metric("ws_refused_total", { status: "400" })).toBe(4);
+    good.socket.close();
+    rig.transports.close();
+  });
+
+  test("ARC-23 whoever is no balancer may say nothing about itself", async () => {
+    const rig = await listening("ws", [], { balancers: ["192.0.2.1"] });
+    const liar = new WsPeer(rig, "ws", { headers: { "X-Forwarded-For": "203.0.113.7" } });
+    await until(() => liar.opened);
+    liar.send(sip("hello"));
+    await until(() => rig.receiver.messages.length === 1);
+    expect(rig.receiver.messages[0]!.flow.remoteAddress).toBe(HOST);
+    liar.socket.close();
+    rig.transports.close();
+  });
+
+  for (const [written, read] of [
+    ["203.0.113.7", "203.0.113.7"],
+    ["203.0.113.7:40000", "203.0.113.7"],
+    ["2001:DB8:0::7", "2001:db8::7"],
+    ["[2001:db8::7]:40000", "2001:db8::7"],
+    ["::ffff:203.0.113.7", "203.0.113.7"],
+    ["203.0.113.7,", null],
+    ["fe80::1%lo", null],
+    ["_hidden", null],
+  ] as const)
+    test(`X-Forwarded-For: ${written}: ${read ?? "nobody"}`, () =>
+      expect(forwardedFor(new Headers({ "x-forwarded-for": written }))).toBe(read));
 
   test("the refusal says why, to a browser as to curl", async () => {
     const rig = await listening("ws");

@@ -32,7 +32,8 @@ export function complaintOf(base: string, error: unknown): string {
       return `${base} wants its http.token: give the config file that has it (--config FILE)`;
     return error.said ?? `${base} answers HTTP ${error.status}`;
   }
-  if (error instanceof Error && "path" in error) return `${String(error.path)}: ${error.message}`;
+  if (error instanceof Error && "syscall" in error && "path" in error)
+    return `${String(error.path)}: ${error.message}`;
   return `nothing answers at ${base}: is sipedge running? One with a config of its own: --config FILE`;
 }
 

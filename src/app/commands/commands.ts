@@ -13,6 +13,7 @@ import { importConfig } from "./import.ts";
 import { init } from "./init.ts";
 import { restore } from "./restore.ts";
 import { route } from "./route.ts";
+import { selftest } from "./selftest.ts";
 import { serve } from "./serve.ts";
 import { status } from "./status.ts";
 import { trace } from "./trace.ts";
@@ -77,6 +78,11 @@ const COMMANDS: Readonly<Record<string, { run: Command; words: string; does: str
     run: doctor,
     words: "[--config FILE]",
     does: "look for what will stop calls, and say what to do",
+  },
+  selftest: {
+    run: selftest,
+    words: "[--config FILE] [--url URL]",
+    does: "call through every listener of the running appliance with two phones of its own, and say how it was",
   },
   backup: {
     run: backup,

@@ -14,12 +14,14 @@ export async function doctor({ words, config: file, url }: Invocation): Promise<
   const config = configOrComplaint(file);
   if (config === null) return 1;
   const dataDir = dataDirOf(config, file);
+  const { certificates } = await import("../doctor/certificates.ts"); // TLS is for those who ask for it
   const { isRunning, findings: told } = await running(config, url);
   const findings = [
     ...told,
     ...(await ports(config, isRunning)),
     addresses(config),
     ...(await names(config)),
+    ...certificates(config, systemClock.wall()),
     store(dataDir),
     disk(dataDir),
     clock(systemClock),

@@ -40,7 +40,7 @@ function announce(log: Log, appliance: Appliance): void {
     version: VERSION,
     listeners: appliance.transports.endpoints().length,
     registrations: appliance.store.size,
-    http: appliance.apiUrl,
+    http: appliance.api.url,
   });
 }
 
@@ -86,7 +86,7 @@ function greeting(appliance: Appliance, file: string | null): string {
   return [
     `sipedge ${VERSION}, process ${process.pid} (kill -HUP ${process.pid} re-reads the config, kill ${process.pid} stops)`,
     `  listens on  ${endpoints.map((each) => `${each.transport} ${each.sentBy}`).join(", ")}`,
-    `  status      ${appliance.apiUrl ?? "off (http.enabled = false)"}`,
+    `  status      ${appliance.api.url ?? "off (http.enabled = false)"}`,
     `  data        ${appliance.dataDir}`,
     `  config      ${file ?? "built-in defaults (give a file with --config FILE; see config/sipedge.toml)"}`,
     `  accounts    ${users === 0 ? `none yet; nobody can register. Add one:  ${self} user add alice${option}` : users}`,

@@ -12,6 +12,7 @@ import { Resolver } from "../../dns/resolver.ts";
 import { resolverOptions } from "../../dns/resolver-options.ts";
 import { localAddresses } from "../../transport/local-addresses.ts";
 import { NetTransports } from "../../transport/net-transports.ts";
+import { tlsRules } from "../room-rules.ts";
 import type { Finding } from "./finding.ts";
 import { good, mayStop, stops } from "./finding.ts";
 
@@ -30,7 +31,7 @@ export async function ports(config: Config, isRunning: boolean): Promise<Finding
   try {
     const { message_bytes_max } = config.limits;
     const options = { ...config.tcp, header_bytes_max: message_bytes_max, message_bytes_max };
-    const failures = await transports.reconfigure(config.listen, options, config.udp);
+    const failures = await transports.reconfigure(config.listen, options, config.udp, tlsRules(config));
     if (failures.length === 0) return [good("ports", "every listener can be had")];
     const cure = "end what has it (ss -lunp, ss -ltnp), or change the [[listen]]";
     return failures.map(({ index, message }) => stops("ports", `listen[${index}]: ${message}`, cure));

@@ -12,6 +12,7 @@ export interface ImportedUser {
 export interface Imported {
   readonly domains: readonly string[];
   readonly listen: readonly ImportedListener[];
+  readonly certificates: readonly ImportedCertificate[];
   /** Lines of TOML by section, without its heading. */
   readonly sections: Readonly<Record<string, readonly string[]>>;
   readonly users: readonly ImportedUser[];
@@ -26,12 +27,28 @@ export interface ImportedListener {
   readonly advertise: string | null;
 }
 
-export const NOTHING_IMPORTED: Imported = { domains: [], listen: [], sections: {}, users: [], left: [] };
+/** PEM files, by their absolute paths. */
+export interface ImportedCertificate {
+  readonly file: string;
+  readonly key: string;
+}
+
+export const NOTHING_IMPORTED: Imported = {
+  domains: [],
+  listen: [],
+  certificates: [],
+  sections: {},
+  users: [],
+  left: [],
+};
 /** More belong into a database of one's own making. */
 export const USERS_MAX = 100_000;
 
 /** The configuration's text. Passwords leave as hashes only. */
-export function importedToml({ domains, listen, sections, users }: Imported, from: string): string {
+export function importedToml(
+  { domains, listen, certificates, sections, users }: Imported,
+  from: string,
+): string {
   const realm = users[0]?.realm ?? null;
   const auth = [
     ...(sections.auth ?? []),
@@ -41,6 +58,7 @@ export function importedToml({ domains, listen, sections, users }: Imported, fro
     `# Made by sipedge import from ${from.replace(/[^\x20-\x7e]/g, "?")}. Look through it, then: sipedge check THIS-FILE`,
     `config_version = 1\ndomains = [${[...new Set(domains)].map(quoted).join(", ")}]`,
     ...listen.map(listenerToml),
+    ...certificates.map(({ file, key }) => `[[certificate]]\nfile = ${quoted(file)}\nkey = ${quoted(key)}`),
     ...Object.entries({ ...sections, auth })
       .filter(([, lines]) => lines.length > 0)
       .map(([name, lines]) => `[${name}]\n${lines.join("\n")}`),

@@ -2,13 +2,17 @@
  * kamailio.cfg and a dump of its subscriber table. The file is a program: addresses, names and the
  * registrar's times are taken over, of routes and modules only their names are told.
  */
-import type { Imported, ImportedListener } from "./imported.ts";
+import type { Imported, ImportedCertificate, ImportedListener } from "./imported.ts";
 import { subscribersOf } from "./subscribers.ts";
 
 const DEFAULT_PORT = 5060;
 /** Its own and ours. */
 const DEFAULT_EXPIRES_S = 3600;
-const TRANSPORTS = ["udp", "tcp"];
+/** Ports that are meant where none is told. */
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { tls: 5061, ws: 80, wss: 443 };
+const TRANSPORTS = ["udp", "tcp", "tls", "ws", "wss"];
+/** Where its certificate goes when the file does not say where it is. */
+const CERTIFICATE = { file: "/etc/sipedge/tls/fullchain.pem", key: "/etc/sipedge/tls/privkey.pem" };
 
 /** The registrar's parameters and ours. */
 const TIMES: Readonly<Record<string, string>> = {
@@ -25,8 +29,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   "rtpengine.so": "[media] relays by itself",
   "rtpproxy.so": "[media] relays by itself",
   "nathelper.so": "[nat] and [keepalive] do this by themselves",
-  "tls.so": "TLS listeners and certificates",
-  "websocket.so": "WebSocket listeners",
+  "websocket.so": "ws (wss) in place of tcp (tls) as transport of the [[listen]] that browsers connect to",
   "acc.so": "[records] writes one record per call",
   "dialog.so": "/v1/calls has the calls; limits stand in [[peer]]",
   "drouting.so": "[[route]] and [[peer]]",
@@ -57,7 +60,8 @@ export function fromKamailio(text: string, subscribers: string | null): Imported
   ))
     left.push(`${name} {…}: a program; what it decides is [[route]], [[peer]], [calls]`);
   const domains = [...aliases, ...users.map(({ realm }) => realm)];
-  return { domains: [...new Set(domains)], listen, sections: { registrar }, users, left };
+  const certificates = certificatesOf(code, listen, left);
+  return { domains: [...new Set(domains)], listen, certificates, sections: { registrar }, users, left };
 }
 
 function withoutComments(text: string): string {
@@ -78,10 +82,29 @@ function listenersOf(code: string, left: string[]): ImportedListener[] {
       const plain = address.replace(/^\[|\]$/g, "");
       const isAny = plain === "0.0.0.0" || plain === "::";
       const entry = { transport: transport.toLowerCase(), address: isAny ? "any" : plain };
-      found.push({ ...entry, port: Number(own ?? port), advertise });
+      const usual = DEFAULT_PORTS[entry.transport] ?? port;
+      found.push({ ...entry, port: Number(own ?? usual), advertise });
     }
   }
   return found;
+}
+
+/** TLS listeners need one; its files stay where they are. */
+function certificatesOf(
+  code: string,
+  listen: readonly ImportedListener[],
+  left: string[],
+): ImportedCertificate[] {
+  if (!listen.some(({ transport }) => transport === "tls" || transport === "wss")) return [];
+  const told = (name: string): string | undefined =>
+    new RegExp(`^\\s*modparam\\(\\s*"tls"\\s*,\\s*"${name}"\\s*,\\s*"(/[^"]+)"\\s*\\)`, "m").exec(code)?.[1];
+  const file = told("certificate");
+  const key = told("private_key");
+  if (file !== undefined && key !== undefined) return [{ file, key }];
+  left.push(
+    `the certificate of the TLS listeners: put its PEM files to ${CERTIFICATE.file} and ${CERTIFICATE.key}`,
+  );
+  return [CERTIFICATE];
 }
 
 function timesOf(code: string): string[] {

@@ -42,6 +42,7 @@ export function fromSiproxd(text: string, passwords: string | null): Imported {
     return value ?? null;
   };
   const imported = {
+    certificates: [],
     domains: [],
     listen: listenersOf(take),
     sections: sectionsOf(take),

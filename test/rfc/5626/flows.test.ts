@@ -255,7 +255,7 @@ describe("RFC 5626 §5.3, B-01 dialogs on flows", () => {
       reset(world, alice);
       carol.request(method, caller.target, inside(caller, { cseq: 5 }));
       expect(carol.statuses(method).at(-1)).toBe(430);
-      expect(carol.last().reason).toBe("Flow Failed");
+      expect(carol.answers(method).at(-1)?.reason).toBe("Flow Failed");
     });
 
   test("an ACK for it is dropped and counted", () => {
