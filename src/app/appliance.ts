@@ -16,6 +16,8 @@ import { Resolver } from "../dns/resolver.ts";
 import { resolverOptions } from "../dns/resolver-options.ts";
 import { BANS_MAX } from "../guard/bans.ts";
 import type { Binding } from "../location/binding.ts";
+import type { DataDirLock } from "../location/data-dir-lock.ts";
+import { lockDataDir } from "../location/data-dir-lock.ts";
 import { FORWARDS_MAX } from "../location/forwards.ts";
 import { SqliteBans } from "../location/sqlite-bans.ts";
 import { StoreOpenError } from "../location/sqlite-errors.ts";
@@ -36,6 +38,7 @@ import { secretKey } from "./data-dir.ts";
 import { engineRules, makeEngine } from "./engine.ts";
 import { makeMedia } from "./media.ts";
 import { NftMirror } from "./nft-mirror.ts";
+import { connectionsWithin, filesMax } from "./open-files.ts";
 import { RecordOutlets } from "./record-outlets.ts";
 import { outletRules, realmOf, realmsOf, tlsRules } from "./room-rules.ts";
 import { apiSources } from "./sources.ts";
@@ -61,6 +64,7 @@ export class Appliance {
   readonly metrics = new Metrics();
   readonly log: Log;
   readonly dataDir: string;
+  readonly #dataDirLock: DataDirLock;
   readonly store: SqliteStore;
   readonly users: SqliteUserStore;
   readonly forwards: SqliteForwardStore;
@@ -82,13 +86,14 @@ export class Appliance {
   #stopping: Promise<void> | null = null;
   readonly #stopped = Promise.withResolvers<void>();
 
-  private constructor(config: Config, dataDir: string, log: Log) {
+  private constructor(config: Config, dataDir: string, lock: DataDirLock, log: Log) {
     const dice = new SystemDice();
     const metrics = this.metrics;
     const clock = systemClock;
     this.config = config;
     this.#startConfig = config;
     this.dataDir = dataDir;
+    this.#dataDirLock = lock;
     this.log = log;
     const file = new SqliteFile(dataDir, clock);
     const { bindings_max } = config.limits;
@@ -141,10 +146,16 @@ export class Appliance {
 
   /** Starts everything; StartError says all that stands in the way. Nothing is left open then. */
   static async start(config: Config, dataDir: string, log: Log): Promise<Appliance> {
+    const lock = lockDataDir(dataDir);
+    if (lock === "in use")
+      throw new StartError([
+        `data_dir: ${dataDir} is in use by another sipedge; stop that one, or give this one a data_dir of its own`,
+      ]);
     let appliance: Appliance;
     try {
-      appliance = new Appliance(config, dataDir, log);
+      appliance = new Appliance(config, dataDir, lock, log);
     } catch (error) {
+      lock.release();
       if (error instanceof StoreOpenError) throw new StartError([`data_dir: ${error.message}`]);
       throw error;
     }
@@ -248,6 +259,7 @@ export class Appliance {
     const { tcp, udp, limits } = config;
     const options = {
       ...tcp,
+      connections_max: connectionsWithin(tcp.connections_max, filesMax()),
       header_bytes_max: limits.message_bytes_max,
       message_bytes_max: limits.message_bytes_max,
     };
@@ -292,6 +304,7 @@ export class Appliance {
     this.records.flush();
     await this.#outlets.close();
     this.store.close();
+    this.#dataDirLock.release();
   }
 }
 

@@ -85,7 +85,7 @@ export class CallWatch implements CallObserver {
     if (request.hasToTag) return this.#inside(request, callId, cseq);
     if (request.method !== "INVITE") return;
     const { bytes: invite, fromTag } = request; // whole: a part of it would cost an ArrayBuffer of its own
-    const facts = { call_id: callId, from_tag: fromTag ?? "", source, user: caller.user };
+    const facts = { call_id: callId, from_tag: fromTag, source, user: caller.user };
     this.table.begin({ ...facts, invite }, cseq);
     if (refusal === null) return;
     const call = this.#newCallOf(admitted);

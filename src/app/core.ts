@@ -188,8 +188,8 @@ export class Core implements TransactionUser {
       ...{ directory: this.#directory, keeper: this.keeper },
       observers: [notes, new KeptFlows(this.keeper), this.calls, ...observers],
       ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers },
-      isTrusted: (address) => this.#rooms.trusted.has(address),
       isPeer: (flow) => this.trunks.book.peerOf(flow) !== null,
+      isTrusted: (address) => this.#rooms.trusted.has(address),
       peerLines: (flow, account) => this.trunks.calleeLines(flow, account),
       rules: proxyRules(config),
     });

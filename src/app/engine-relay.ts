@@ -143,7 +143,8 @@ export class EngineRelay implements RequestEditor, MediaEditor, MediaGate {
     if (!this.#choice.isRelayed(forwarding, copy)) return false;
     const { clock, pool } = this.#parts;
     if (call.engine === null) {
-      const { call_id, from_tag: caller_tag } = call.facts;
+      const { call_id, from_tag } = call.facts;
+      const caller_tag = from_tag ?? "";
       call.engine = new NgCall({ clock, pool, call_id, caller_tag, rules: this.#rules });
       const profile = this.#profiles.users.get(forwarding.callerUser ?? "");
       call.engine.join(CALLER, this.#side(forwarding.source, forwarding.callerIsBound, profile));

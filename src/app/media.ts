@@ -1,5 +1,4 @@
 /** The relay of this appliance, and what it needs of the machine. */
-import { readFileSync } from "node:fs";
 import type { Clock } from "../base/clock.ts";
 import type { Dice } from "../base/dice.ts";
 import type { Log } from "../base/log.ts";
@@ -9,6 +8,7 @@ import { bunSockets } from "../media/bun-sockets.ts";
 import { LocalRelay } from "../media/local-relay.ts";
 import { PortStock } from "../media/port-stock.ts";
 import { loadSocketOptions } from "../transport/socket-options.ts";
+import { filesMax } from "./open-files.ts";
 
 export interface MediaParts {
   readonly clock: Clock;
@@ -49,7 +49,7 @@ export function makeMedia(
 function tellLimits(log: Log, { port_min, port_max }: Config["media"]): void {
   const calls = Math.floor((port_max + 1 - port_min) / PORTS_OF_A_CALL);
   log.info("media-ports", { calls_max: calls, firewall_must_pass: `UDP ${port_min}-${port_max}` });
-  const files = openFilesMax();
+  const files = filesMax();
   const needed = calls * PORTS_OF_A_CALL + OTHER_FILES;
   if (files !== null && files < needed)
     log.warn("media-file-limit", {
@@ -57,14 +57,4 @@ function tellLimits(log: Log, { port_min, port_max }: Config["media"]): void {
       calls_max: Math.max(0, Math.floor((files - OTHER_FILES) / PORTS_OF_A_CALL)),
       cure: `LimitNOFILE=${needed}`,
     });
-}
-
-/** The hard limit, to which the soft one is raised at start; null: unlimited, or nobody tells. */
-function openFilesMax(): number | null {
-  try {
-    const line = /^Max open files\s+\S+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1"));
-    return line === null ? null : Number(line[1]);
-  } catch {
-    return null;
-  }
 }

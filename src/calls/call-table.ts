@@ -78,7 +78,7 @@ export class CallTable {
 
   /** The call of a message with these tags, whichever side sent it; null: none is followed. */
   find(call_id: string, from_tag: string | null, to_tag: string | null): Call | null {
-    const byCaller = from_tag === null ? undefined : this.#calls.get(keyOf(call_id, from_tag));
+    const byCaller = this.#calls.get(keyOf(call_id, from_tag));
     if (byCaller !== undefined) return byCaller;
     return (to_tag === null ? undefined : this.#calls.get(keyOf(call_id, to_tag))) ?? null;
   }
@@ -176,4 +176,5 @@ export class CallTable {
   }
 }
 
-const keyOf = (call_id: string, tag: string): string => `${call_id} ${tag}`;
+/** A caller without a tag has a place of his own: no tag is empty. */
+const keyOf = (call_id: string, tag: string | null): string => `${call_id} ${tag ?? ""}`;

@@ -20,7 +20,8 @@ export type EndedBy = "caller" | "callee" | "us" | "nobody";
 export interface CallFacts {
   readonly call_id: string;
   /** The caller's tag. */
-  readonly from_tag: string;
+  /** Null: it sent none, as RFC 2543 allowed. */
+  readonly from_tag: string | null;
   /** The INVITE as it came: never changed. */
   readonly invite: Buffer;
   /** The account the caller proved; null: none. */

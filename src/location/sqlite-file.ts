@@ -4,7 +4,7 @@
  */
 import { Database, type Statement } from "bun:sqlite";
 import { closeSync, existsSync, mkdirSync, openSync, type Stats, statSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock } from "../base/clock.ts";
@@ -133,6 +133,7 @@ export class SqliteFile {
     closeHandle(this.#handle);
     this.#handle = null;
     this.#made ||= !existsSync(this.path);
+    mkdirSync(dirname(this.path), { recursive: true, mode: 0o700 }); // it may have gone with the file
     const how = this.#made ? "new" : this.inPlace() ? "same" : "other";
     const handle = openHandle(this.path, this.#clock.wall(), BUSY_MS);
     this.#handle = handle;

@@ -121,7 +121,7 @@ class Reader {
       this.at++;
     }
     this.at++;
-    return isNegative ? -value : value;
+    return isNegative ? 0 - value : value; // -value would make i-0e a number that is written as another
   }
 }
 

@@ -12,7 +12,7 @@ import { SipMessage, STRIDE } from "./sip-message.ts";
 /** Header lines of one message; one more and it is malformed. */
 export const HEADER_LINES_MAX = 256;
 /** Header lines of a request that is forwarded: its copy, with what a proxy adds, must be readable again. */
-export const FORWARDED_LINES_MAX = HEADER_LINES_MAX - 16;
+export const FORWARDED_LINES_MAX = HEADER_LINES_MAX - 24;
 
 /** A piece of scratch memory for indexes: one per appliance, used only while `scan` runs. */
 export class Scanner {

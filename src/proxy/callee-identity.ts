@@ -19,7 +19,7 @@ export interface Answerer {
 export interface Trust {
   /** Whether whoever is at this address is told, and believed, who people are (auth.trusted_networks). */
   readonly isTrusted: (address: string) => boolean;
-  /** Whether a peer of the config is at the other end. */
+  /** Whether the flow leads to a peer of the config. */
   readonly isPeer: (flow: Flow) => boolean;
   /** The header lines, without CRLF, that name an account as callee to the peer on this flow. */
   readonly peerLines: (flow: Flow, account: string) => readonly string[];

@@ -25,6 +25,8 @@ export interface ExpiryLimits {
 /** The most seconds an Expires can say (RFC 3261 §20.19). */
 const EXPIRES_MAX_S = 2 ** 32 - 1;
 const USER_AGENT_CHARS_MAX = 200;
+/** Proxies between a phone and us: each becomes a Route line of every request to it (RFC 3327 §5.1). */
+export const PATH_ENTRIES_MAX = 8;
 
 /** `aor` is the canonical name of its To, which was checked before. */
 export function readRegister(
@@ -194,5 +196,11 @@ function readPath(request: SipMessage): string[] | Refusal {
     if (entries instanceof ParseError) return bad("Path", entries);
     path.push(...entries);
   }
+  if (path.length > PATH_ENTRIES_MAX)
+    return {
+      status: 513,
+      reason: `A Path of more than ${PATH_ENTRIES_MAX} entries`,
+      section: "RFC 3327 §5.3",
+    };
   return path;
 }

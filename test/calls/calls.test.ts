@@ -87,6 +87,22 @@ describe("ARC-30 one record per call attempt", () => {
     expect(only(world)).toMatchObject({ status: 404, ended_by: "us", target: "", legs: 0 });
   });
 
+  test("a caller without a From tag (RFC 2543): its call ends like any other", () => {
+    const { world, alice, bob, table } = site();
+    const untagged = (user: string) => {
+      const text = alice.write("INVITE", `sip:${user}@example.test`, { callId: user });
+      alice.send(text.replace(/^(From: .*);tag=.*/m, "$1"));
+      world.run();
+    };
+    untagged("nobody");
+    expect(table.size).toBe(0);
+    untagged("bob");
+    expect(table.size).toBe(1);
+    bob.answer(bob.incoming("INVITE"), 486);
+    expect(table.size).toBe(0);
+    expect(world.records.map(({ status }) => status)).toEqual([404, 486]);
+  });
+
   test("forked: one record, with every leg counted and the phone that took it", () => {
     const from = site();
     const { world, alice, bob } = from;

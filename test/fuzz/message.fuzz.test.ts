@@ -1,9 +1,5 @@
-/**
- * Spoilt messages through the scanner and through the whole appliance. FUZZ_RUNS=n for a longer run,
- * FUZZ_SEED=n to repeat one: the seed stands in the names of the tests.
- */
+/** Spoilt messages through the scanner and through the whole appliance (see runs.ts). */
 import { describe, expect, test } from "bun:test";
-import { randomInt } from "node:crypto";
 import { buildAnswer, isAnswerable } from "../../src/message/answer.ts";
 import { parseAuthParams } from "../../src/message/auth-params.ts";
 import { ackFor, cancelFor } from "../../src/message/derive.ts";
@@ -19,15 +15,11 @@ import { Edge, SENDER } from "../rfc/4475/edge.ts";
 import { SeededDice } from "../support/seeded-dice.ts";
 import { EDGE, REALM } from "../support/world.ts";
 import { Mutator } from "./mutate.ts";
+import { again, attempt, LONG_MS, RUNS, SEED } from "./runs.ts";
 
-const SEED = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
-const RUNS = Number(process.env.FUZZ_RUNS ?? 12_000);
 /** Messages that share one appliance. */
 const BATCH = 50;
-/** A long run by FUZZ_RUNS may take as long as it needs. */
-const LONG_MS = 3_600_000;
 const TEN_MINUTES_MS = 600_000;
-const again = `FUZZ_SEED=${SEED} FUZZ_RUNS=${RUNS}`;
 
 const request = (method: string, uri: string, ...more: string[]) =>
   `${[
@@ -148,15 +140,6 @@ describe("spoilt messages through the scanner", () => {
       }
   });
 });
-
-/** A failure that shows the message it happened with. */
-function attempt(text: string, check: () => void): void {
-  try {
-    check();
-  } catch (error) {
-    throw new Error(`${error instanceof Error ? error.stack : error}\nwith ${JSON.stringify(text)}`);
-  }
-}
 
 /** What must hold of an appliance whatever it was sent; `sent` is shown when it does not. */
 function expectUnharmed(edge: Edge, sent: readonly string[]): void {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { StoreFailureCode } from "../../src/location/store.ts";
 import { H } from "../../src/message/header-names.ts";
 import type { SipMessage } from "../../src/message/sip-message.ts";
+import { PATH_ENTRIES_MAX } from "../../src/registrar/read-register.ts";
 import { credentials } from "../auth/credentials.ts";
 import type { RequestOptions } from "../proxy/kit.ts";
 import { entries, lab, Phone, text, World } from "../proxy/kit.ts";
@@ -436,6 +437,14 @@ describe("RFC 3327 Path", () => {
     const wanted = ["<sip:p1.test;lr>", "<sip:p2.test;lr>;x=1", '"A, b" <sip:p3.test;lr>'];
     expect(entries(answer, H.Path)).toEqual(wanted);
     expect(world.store.bindings("alice@example.test")[0]!.path).toEqual(wanted);
+  });
+  test("longer than any site is deep: 513, nothing changed; as long as may be: stored", () => {
+    const { alice, world } = rig();
+    const path = (length: number) => `Path: ${Array(length).fill("<sip:p.test;lr>").join(", ")}`;
+    expect(register(alice, [`Contact: <${A}>`, path(PATH_ENTRIES_MAX + 1)]).status).toBe(513);
+    expect(world.store.size).toBe(0);
+    expect(register(alice, [`Contact: <${A}>`, path(PATH_ENTRIES_MAX)]).status).toBe(200);
+    expect(world.store.size).toBe(1);
   });
   test("a refresh without Path removes it", () => {
     const { world, alice } = rig();
