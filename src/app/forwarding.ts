@@ -54,7 +54,7 @@ export interface ForwardingParts {
   readonly tap: MessageTap;
   readonly isTrusted: (address: string) => boolean;
   readonly isPeer: (flow: Flow) => boolean;
-  /** The header lines that name an account as callee to the peer at this address. */
+  /** The header lines that name an account as callee to the peer on this flow. */
   readonly peerLines: (flow: Flow, account: string) => readonly string[];
   /** Edits the session descriptions of calls whose media is relayed. */
   readonly relay: RequestEditor & MediaEditor;

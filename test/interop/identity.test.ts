@@ -11,10 +11,10 @@ import { headers, Sipp, sipp } from "./sipp.ts";
 setDefaultTimeout(60_000);
 
 const EDGE = "127.0.0.2";
-const CALLER = "127.0.0.91";
-const CALLEE = "127.0.0.92";
-const PBX = "127.0.0.93";
-const FIRST_PHONE = 94;
+const CALLER = "127.0.0.191";
+const CALLEE = "127.0.0.192";
+const PBX = "127.0.0.193";
+const FIRST_PHONE = 194;
 const TOML = `
 [auth]
 trusted_networks = ["${PBX}"]
