@@ -115,7 +115,10 @@ export class CallWatch implements CallObserver {
     const call = this.#callOf(admitted);
     if (call === null) return;
     const session_s = sessionInterval(response) ?? call.session_asked_s;
-    if (hasToTag) return this.table.refreshed(call, session_s);
+    if (hasToTag) {
+      if (flow !== null) noteMove(call, admitted, flow);
+      return this.table.refreshed(call, session_s);
+    }
     if (call.answered_ms === null) call.target = target.uri.text;
     this.table.answered(call, response.toTag, response.bytes, flow, session_s);
   }
@@ -146,9 +149,13 @@ export class CallWatch implements CallObserver {
   #noteBye(admitted: Admitted, { remoteAddress }: Flow): void {
     const call = this.#callOfBye(admitted);
     if (call === null) return;
-    const other = call.facts.from_tag === admitted.request.fromTag ? call.callee : call.facts.source;
-    call.byeTo =
-      other !== null && sameAddress(remoteAddress, other.remoteAddress) ? "other side" : "elsewhere";
+    const { callee, facts, movedTo } = call;
+    const isCallers = facts.from_tag === admitted.request.fromTag;
+    const ends = [movedTo ?? facts.source.remoteAddress, callee?.remoteAddress ?? ""];
+    const [own, other] = isCallers ? ends : ends.reverse();
+    const isTrue =
+      sameAddress(admitted.source.remoteAddress, own ?? "") && sameAddress(remoteAddress, other ?? "");
+    call.byeTo = isTrue ? "other side" : "elsewhere";
   }
 
   /**
@@ -221,6 +228,15 @@ export class CallWatch implements CallObserver {
   #callOf({ request, callId }: Admitted): Call | null {
     return this.table.find(callId, request.fromTag, request.toTag);
   }
+}
+
+/**
+ * The caller has moved (RFC 3261 §12.2.1.1), and the callee has agreed. Not the other way round: a caller could make
+ * itself the callee, and hang up on itself in a call that goes on.
+ */
+function noteMove(call: Call, { request, source }: Admitted, answeredBy: Flow): void {
+  if (request.fromTag !== call.facts.from_tag || call.callee === null) return;
+  if (sameAddress(answeredBy.remoteAddress, call.callee.remoteAddress)) call.movedTo = source.remoteAddress;
 }
 
 function untilFinal(done: () => void): ClientUser {

@@ -65,7 +65,9 @@ export class Call {
   media: CallMedia | null = null;
   /** The same, when an rtpengine relays it. */
   engine: NgCall | null = null;
-  /** Where the last BYE of one of its sides was sent; null: nowhere. */
+  /** The caller's address since it has moved; null: it is where its INVITE came from. */
+  movedTo: string | null = null;
+  /** Where the last BYE of one of its sides was sent, if it came from there; null: nowhere. */
   byeTo: "other side" | "elsewhere" | null = null;
   /** When we sent its BYEs; null: we did not. */
   ending_at: number | null = null;

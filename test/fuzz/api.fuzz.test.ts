@@ -85,7 +85,9 @@ describe("ARC-24 the status API under spoilt requests", () => {
         if (hasBody) init.body = dice.pick(BODIES);
         const shown = `${method} ${path} ${JSON.stringify(init).slice(0, 500)}`;
         const response = await api.request(path, init, { address: "127.0.0.1" });
-        const text = await response.text();
+        const isEndless = response.headers.get("content-type")?.startsWith("text/event-stream") === true;
+        if (isEndless) await response.body?.cancel();
+        const text = isEndless ? "" : await response.text();
         const isFault = response.status >= 500 && !(response.status === 503 && path.startsWith("/readyz"));
         if (isFault) throw new Error(`${response.status} to ${shown}: ${text.slice(0, 500)}`);
         if (text.includes(HA1_MD5)) throw new Error(`a hash in the answer to ${shown}`);

@@ -187,6 +187,7 @@ describe("ARC-45 limits that a thief tries to slip under", () => {
       ["with a tag that is none", 481, { toTag: "made-up" }],
       ["that the carrier cannot take", 500, {}],
       ["that never reaches it", null, { blackHole: true }],
+      ["in the name of the carrier, to itself", null, { asCallee: true }],
     ] as const)
       test(what, () => {
         const { world, thief, carrier, dial, bought } = theft(AT_ONCE);
@@ -206,7 +207,12 @@ describe("ARC-45 limits that a thief tries to slip under", () => {
           const dialog = callerDialog(thief.answers("INVITE").at(-1)!);
           const tag = "toTag" in refused ? { toTag: refused.toTag } : {};
           const uri = "blackHole" in refused ? hole.contact : dialog.target;
-          thief.request("BYE", uri, inside({ ...dialog, ...tag }, { cseq: 3 }));
+          if ("asCallee" in refused) {
+            const { fromTag, toTag } = dialog;
+            const turned = { ...dialog, fromTag: toTag, toTag: fromTag };
+            hole.request("BYE", thief.contact, inside(turned, { cseq: 3 }));
+            for (const bye of thief.got.filter(({ method }) => method === "BYE")) thief.reply(bye, 200);
+          } else thief.request("BYE", uri, inside({ ...dialog, ...tag }, { cseq: 3 }));
           world.run(200);
         }
         // Either the line stays taken, or the carrier has been told by us that the call is over.
