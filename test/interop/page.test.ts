@@ -256,7 +256,7 @@ describe.skipIf(absent)("interop: the status page", () => {
       await page.fill("#token", TOKEN);
       await page.press("#token", "Enter");
       await shows("the appliance", "alice@example.test");
-      expect((await page.$$("figure svg path.line")).length).toBe(6);
+      await eventually("the charts", async () => (await page.$$("figure svg path.line")).length === 6);
       await picture("charts");
       expect(await barriers()).toEqual([]);
       await page.reload();
