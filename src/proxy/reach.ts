@@ -8,6 +8,7 @@ import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipUri } from "../message/uri.ts";
 import { parseUri } from "../message/uri.ts";
+import { NOT_REGISTERED } from "./absence.ts";
 import { isSecure, ofInstance } from "./targets.ts";
 import type { Trail } from "./trail.ts";
 
@@ -18,6 +19,7 @@ export class Reach {
   readonly #asked: SipUri;
   readonly #trail: Trail;
   readonly #refusalOf: Refuses;
+  #refusal: Refusal | null = null;
 
   /** `asked` is the Request-URI; `refusalOf` says why a user, as `sip:` and its AOR, may not take the call there. */
   constructor(store: LocationStore, asked: SipUri, trail: Trail, refusalOf: Refuses) {
@@ -25,6 +27,11 @@ export class Reach {
     this.#refusalOf = refusalOf;
     this.#asked = asked;
     this.#trail = trail;
+  }
+
+  /** What the caller is told when no phone is left: why the last one was left out, or that there is none. */
+  get absence(): Refusal {
+    return this.#refusal ?? NOT_REGISTERED;
   }
 
   /** RFC 5630 §5.3: a sips: call goes nowhere without TLS. */
@@ -48,6 +55,8 @@ export class Reach {
     if (outbound || flow.nat !== "" || path.length > 0) return true; // its flow leads to the phone, whatever it says
     const uri = parseUri(contact);
     if (uri instanceof ParseError || uri.host === flow.remote_address) return true;
-    return this.#refusalOf(`sip:${aor}`, uri) === null;
+    const refusal = this.#refusalOf(`sip:${aor}`, uri);
+    if (refusal !== null) this.#refusal = refusal;
+    return refusal === null;
   }
 }

@@ -321,7 +321,7 @@ export class Search {
 
   #absent(name: string, aor: string, mayRoute: boolean): Round | Refusal {
     const { directory, domains, store } = this.#rooms;
-    if (directory.knowsUser(name) || store.bindings(aor).length > 0) return NOT_REGISTERED;
+    if (directory.knowsUser(name) || store.bindings(aor).length > 0) return this.#reach.absence;
     const uri = mayRoute ? parseUri(this.#uriOf(name)) : null;
     if (uri === null || uri instanceof ParseError || !domains.isOurs(uri)) return NO_SUCH_USER;
     return this.#routed(uri, true) ?? NO_SUCH_USER;

@@ -7,6 +7,8 @@
 const OUTPUT_CHARS_MAX = 1_000_000;
 /** How long a program may take to end after SIGTERM before it is killed. */
 const GRACE_MS = 8000;
+/** How long its output is read after its end: children that outlive it may hold the pipe open. */
+const OUTPUT_MS = 2000;
 const LOOK_MS = 20;
 
 /** Whether the program can be found in the PATH (Debian keeps some servers in /usr/sbin). */
@@ -89,7 +91,7 @@ export class Program {
     );
   }
 
-  /** Its exit code (128 + signal when one ended it), once all its output is here. */
+  /** Its exit code (128 + signal when one ended it), once its output is here. */
   async ended(within_ms = 30_000): Promise<number> {
     const late = Symbol();
     let timer: ReturnType<typeof setTimeout> | undefined;
@@ -102,7 +104,7 @@ export class Program {
       this.#child.kill("SIGKILL");
       throw new Error(`${this.name} was still running after ${within_ms} ms; it said:\n${this.#output}`);
     }
-    await this.#read;
+    await Promise.race([this.#read, Bun.sleep(OUTPUT_MS)]);
     return code as number;
   }
 
