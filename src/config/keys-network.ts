@@ -221,5 +221,13 @@ export const udp = section(
       }),
       8_388_608,
     ),
+    send_in_batches: v.optional(
+      truth({
+        does: "What is sent in one turn of the event loop leaves by one system call (Linux).",
+        without: "each datagram costs a system call of its own",
+        restart: true,
+      }),
+      true,
+    ),
   },
 );

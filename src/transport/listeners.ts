@@ -67,7 +67,7 @@ export class Listeners {
   readonly #connections: Connections;
   readonly #listeners = new Map<string, Listener>();
   #entries: readonly ListenEntry[] = [];
-  #udpOptions: UdpOptions = { receive_buffer_bytes: 0 };
+  #udpOptions: UdpOptions = { receive_buffer_bytes: 0, send_in_batches: false };
   #rescan: Alarm | null = null;
   /** Openings and closings run one after the other. */
   #work: Promise<unknown> = Promise.resolve();
@@ -150,13 +150,7 @@ export class Listeners {
   async #open(wanted: Wanted): Promise<Listener | ListenFailure> {
     try {
       if (wanted.transport === "udp") {
-        const parts = {
-          log: this.#parts.log,
-          metrics: this.#parts.transportMetrics,
-          receiver: this.#parts.receiver,
-          admits: this.#parts.admits,
-          socketOptions: this.#parts.socketOptions,
-        };
+        const parts = { ...this.#parts, metrics: this.#parts.transportMetrics };
         return { wanted, socket: await UdpListener.open(parts, this.#udpOptions, wanted) };
       }
       const socket = await this.#openStream(wanted);

@@ -44,9 +44,11 @@ export class Route {
   ): L | null {
     const family = familyOf(address);
     const local = isLoopback(address);
-    const fitting = listeners.filter(
-      ({ endpoint }) => familyOf(endpoint.address) === family && (local || !isLoopback(endpoint.address)),
-    );
+    const fits = ({ endpoint }: L) =>
+      familyOf(endpoint.address) === family && (local || !isLoopback(endpoint.address));
+    const named = from === undefined ? undefined : listeners.find(({ endpoint }) => endpoint === from);
+    if (named !== undefined && fits(named)) return named;
+    const fitting = listeners.filter(fits);
     if (fitting.length < 2) return fitting[0] ?? null;
     return (
       (from &&

@@ -5,7 +5,8 @@
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import type { Log } from "../base/log.ts";
-import { canonicalIpv6, familyOf, ipv6Groups } from "./endpoint.ts";
+import { familyOf } from "./endpoint.ts";
+import { AF_INET, AF_INET6, readSockaddr, SOCKADDR_IN6_BYTES, writeSockaddr } from "./sockaddr.ts";
 
 /** <sys/socket.h> and <netinet/in.h> of Linux, the same on x64 and arm64. */
 const SOL_SOCKET = 1;
@@ -19,11 +20,7 @@ const IP_RECVERR = 11;
 const IPPROTO_IPV6 = 41;
 const IPV6_RECVERR = 25;
 const IPV6_TCLASS = 67;
-const AF_INET = 2;
-const AF_INET6 = 10;
 const SOCK_DGRAM_CLOEXEC = 2 | 0o2000000;
-const SOCKADDR_IN_BYTES = 16;
-const SOCKADDR_IN6_BYTES = 28;
 /** Any port will do to ask for a route: connecting a datagram socket sends nothing. */
 const ROUTE_PORT = 5060;
 /** File descriptors that are looked at for a listening socket. */
@@ -46,7 +43,11 @@ const SYMBOLS = {
   connect: { args: [FFIType.i32, FFIType.ptr, FFIType.u32], returns: FFIType.i32 },
   getsockname: { args: [FFIType.i32, FFIType.ptr, FFIType.ptr], returns: FFIType.i32 },
   close: { args: [FFIType.i32], returns: FFIType.i32 },
+  sendmmsg: { args: [FFIType.i32, FFIType.ptr, FFIType.u32, FFIType.i32], returns: FFIType.i32 },
 } as const;
+
+/** sendmmsg(2): how many of the messages left, -1 when the first one could not. */
+export type SendMany = (fd: number, messages: number, count: number, flags: number) => number;
 
 export interface SocketOptions {
   /**
@@ -68,6 +69,8 @@ export interface SocketOptions {
   newestFirst(address: string, port: number): boolean;
   /** The local address the kernel would send from to reach `address` (an IP literal); null: unknown or no route. */
   sourceAddress(address: string): string | null;
+  /** Null: this platform has none. */
+  readonly sendMany: SendMany | null;
 }
 
 /** For platforms without libc at hand. */
@@ -77,6 +80,7 @@ export const noSocketOptions: SocketOptions = {
   setDscp: () => false,
   newestFirst: () => false,
   sourceAddress: () => null,
+  sendMany: null,
 };
 
 /** The options of this machine; says so in the log when there are none. */
@@ -96,6 +100,7 @@ type Symbols = ReturnType<typeof dlopen<typeof SYMBOLS>>["symbols"];
 
 class LibcOptions implements SocketOptions {
   readonly #libc: Symbols;
+  readonly sendMany: SendMany;
   // ptr() does not keep its array alive: these are fields for that reason.
   readonly #value = new Int32Array(1);
   readonly #length = new Uint32Array(1);
@@ -103,6 +108,7 @@ class LibcOptions implements SocketOptions {
 
   constructor(libc: Symbols) {
     this.#libc = libc;
+    this.sendMany = libc.sendmmsg as unknown as SendMany;
   }
 
   ignoreIcmpErrors(fd: number, family: 4 | 6): boolean {
@@ -156,7 +162,8 @@ class LibcOptions implements SocketOptions {
     if (fd < 0) return null;
     try {
       const name = this.#sockaddr;
-      this.#length[0] = writeSockaddr(name, family, address);
+      name.fill(0);
+      this.#length[0] = writeSockaddr(name, 0, family, address, ROUTE_PORT);
       if (this.#libc.connect(fd, ptr(name), this.#length[0]) !== 0) return null;
       this.#length[0] = name.length;
       return this.#libc.getsockname(fd, ptr(name), ptr(this.#length)) === 0
@@ -178,29 +185,4 @@ class LibcOptions implements SocketOptions {
     const failed = this.#libc.getsockopt(fd, level, name, ptr(this.#value), ptr(this.#length)) !== 0;
     return failed ? 0 : this.#value[0];
   }
-}
-
-/** struct sockaddr_in or sockaddr_in6 on a little-endian machine; returns its length. */
-function writeSockaddr(into: Uint8Array, family: 4 | 6, address: string): number {
-  into.fill(0);
-  into[0] = family === 4 ? AF_INET : AF_INET6;
-  into[2] = ROUTE_PORT >> 8;
-  into[3] = ROUTE_PORT & 255;
-  if (family === 4) {
-    into.set(address.split(".").map(Number), 4);
-    return SOCKADDR_IN_BYTES;
-  }
-  ipv6Groups(canonicalIpv6(address)).forEach((group, i) => {
-    const value = Number.parseInt(group, 16);
-    into[8 + 2 * i] = value >> 8;
-    into[9 + 2 * i] = value & 255;
-  });
-  return SOCKADDR_IN6_BYTES;
-}
-
-function readSockaddr(from: Uint8Array, family: 4 | 6): string {
-  if (family === 4) return from.subarray(4, 8).join(".");
-  const groups: string[] = [];
-  for (let i = 8; i < 24; i += 2) groups.push(((from[i]! << 8) | from[i + 1]!).toString(16));
-  return canonicalIpv6(groups.join(":"));
 }

@@ -2,11 +2,13 @@
  * One UDP socket on one local address, and the flows on it. The hot path: a datagram costs one flow
  * object, no look-up and no copy.
  */
+import type { Clock } from "../base/clock.ts";
 import type { Flow, FlowObserver, LocalEndpoint, Receiver, TransportName } from "../base/flow.ts";
 import { plainAddress } from "../base/flow.ts";
 import type { Log } from "../base/log.ts";
 import type { EndpointNames } from "./endpoint.ts";
 import { Endpoint, flowId } from "./endpoint.ts";
+import { SendBatch } from "./send-batch.ts";
 import type { SocketOptions } from "./socket-options.ts";
 import { isStun, stunAnswer } from "./stun.ts";
 import type { SendFailure, TransportMetrics } from "./transport-metrics.ts";
@@ -14,9 +16,12 @@ import type { SendFailure, TransportMetrics } from "./transport-metrics.ts";
 export interface UdpOptions {
   /** Receive buffer to ask the kernel for: what arrives while the loop is busy waits there. */
   readonly receive_buffer_bytes: number;
+  /** What is sent in one turn of the event loop leaves by one system call, where the platform has it. */
+  readonly send_in_batches: boolean;
 }
 
 export interface UdpParts {
+  readonly clock: Clock;
   readonly log: Log;
   readonly metrics: TransportMetrics;
   readonly receiver: Receiver;
@@ -55,6 +60,7 @@ export class UdpListener {
   readonly #parts: UdpParts;
   readonly #received: { inc(): void };
   readonly #icmpRetries: number;
+  readonly #batch: SendBatch | null = null;
   #open = true;
 
   private constructor(socket: Socket, endpoint: Endpoint, parts: UdpParts, options: UdpOptions) {
@@ -65,6 +71,13 @@ export class UdpListener {
     const fd = (socket as { fd?: number }).fd ?? -1;
     this.#icmpRetries = parts.socketOptions.ignoreIcmpErrors(fd, endpoint.family) ? 0 : ICMP_RETRIES_MAX;
     const granted = parts.socketOptions.setReceiveBuffer(fd, options.receive_buffer_bytes);
+    const { sendMany } = parts.socketOptions;
+    if (options.send_in_batches && sendMany !== null && fd >= 0) {
+      const { clock, metrics } = parts;
+      const sent = (count: number) => metrics.udpSent.inc(count);
+      const alone = (bytes: Uint8Array, to: number, address: string) => this.#alone(bytes, to, address);
+      this.#batch = new SendBatch({ clock, sendMany, sent, alone }, fd, endpoint.family);
+    }
     if (granted < options.receive_buffer_bytes) {
       parts.log.warn("udp-receive-buffer-small", { wanted: options.receive_buffer_bytes, granted });
     }
@@ -104,8 +117,13 @@ export class UdpListener {
     return new UdpFlow(this, address, port);
   }
 
-  /** Hands one datagram to the kernel; never throws. False: it was dropped, and counted with the reason. */
+  /** Hands one datagram to the kernel, or to the batch of this turn; never throws. False: it was dropped, and counted. */
   send(bytes: Uint8Array, port: number, address: string): boolean {
+    if (this.#batch === null || !this.#open) return this.#alone(bytes, port, address);
+    return this.#batch.add(bytes, port, address);
+  }
+
+  #alone(bytes: Uint8Array, port: number, address: string): boolean {
     try {
       if (this.#socket.send(bytes, port, address)) {
         this.#parts.metrics.udpSent.inc();
@@ -120,6 +138,7 @@ export class UdpListener {
 
   close(): void {
     if (!this.#open) return;
+    this.#batch?.flush();
     this.#open = false;
     this.#socket.close();
   }

@@ -39,7 +39,7 @@ test("what needs a restart is named as `diffConfig` names it", () => {
   const web = '[[listen]]\ntransport = "ws"\nport = 8088\n';
   const balanced = '[[listen]]\ntransport = "tcp"\n';
   const next = configOf(
-    `data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\nengine = "rtpengine"\n[tls]\nclient_certificate = "request"\n[guard]\nnft_set = "ip a b"\n${engines}${balanced}proxy_protocol_from = ["192.0.2.1"]\n${web}forwarded_for_from = ["192.0.2.1"]\n`,
+    `data_dir = "/x"\n[log]\nlevel = "warn"\nformat = "json"\n[limits]\nbindings_max = 5\n[udp]\nreceive_buffer_bytes = 65536\nsend_in_batches = false\n[media]\nport_min = 20000\nport_max = 30000\ndscp = 0\nengine = "rtpengine"\n[tls]\nclient_certificate = "request"\n[guard]\nnft_set = "ip a b"\n${engines}${balanced}proxy_protocol_from = ["192.0.2.1"]\n${web}forwarded_for_from = ["192.0.2.1"]\n`,
   );
   const paths = diffConfig(configOf(engines + balanced + web), next);
   expect(paths.filter((path) => !needsRestart(path))).toEqual([]);

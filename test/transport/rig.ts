@@ -9,6 +9,7 @@ import { Metrics } from "../../src/base/metrics.ts";
 import type { TcpOptions } from "../../src/transport/connection.ts";
 import type { NetTransportsParts } from "../../src/transport/net-transports.ts";
 import { NetTransports } from "../../src/transport/net-transports.ts";
+import type { UdpOptions } from "../../src/transport/udp-listener.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";
 
 export const TCP: TcpOptions = {
@@ -22,7 +23,7 @@ export const TCP: TcpOptions = {
   header_bytes_max: 4096,
   message_bytes_max: 65_536,
 };
-export const UDP = { receive_buffer_bytes: 65_536 };
+export const UDP: UdpOptions = { receive_buffer_bytes: 65_536, send_in_batches: true };
 
 /** Time is virtual; the end of the turn is the real one, as the sockets are. */
 export class SocketClock extends VirtualClock {
@@ -65,9 +66,13 @@ export class Rig {
   }
 
   /** Listens on a free port of each transport and address. */
-  async listen(on: readonly [transport: string, address: string][], tcp: TcpOptions = TCP): Promise<void> {
+  async listen(
+    on: readonly [transport: string, address: string][],
+    tcp: TcpOptions = TCP,
+    udp: UdpOptions = UDP,
+  ): Promise<void> {
     const entries = on.map(([transport, address]) => ({ transport, address, port: 0 }));
-    const failures = await this.transports.listen(entries, tcp, UDP);
+    const failures = await this.transports.listen(entries, tcp, udp);
     if (failures.length > 0) throw new Error(failures.map((failure) => failure.message).join("; "));
   }
 

@@ -2,7 +2,8 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { silentLog } from "../../src/base/log.ts";
 import type { SocketOptions } from "../../src/transport/socket-options.ts";
 import { loadSocketOptions, noSocketOptions } from "../../src/transport/socket-options.ts";
-import { Rig, sip, until } from "./rig.ts";
+import { hasIPv6 } from "../support/edge.ts";
+import { Rig, sip, TCP, UDP, until } from "./rig.ts";
 
 const HOST = "127.0.0.1";
 const open: { close(): void }[] = [];
@@ -10,16 +11,21 @@ afterEach(() => {
   for (const each of open.splice(0)) each.close();
 });
 
-async function listening(socketOptions?: SocketOptions): Promise<Rig> {
+const IPV6 = await hasIPv6();
+
+async function listening(socketOptions?: SocketOptions, udp = UDP): Promise<Rig> {
   const rig = new Rig(socketOptions ? { socketOptions } : {});
   open.push(rig.transports);
-  await rig.listen([["udp", HOST]]);
+  await rig.listen([["udp", HOST]], TCP, udp);
   return rig;
 }
 
-async function peer(onData: (bytes: Buffer) => void = () => undefined): Promise<Bun.udp.Socket<"buffer">> {
+async function peer(
+  onData: (bytes: Buffer) => void = () => undefined,
+  hostname = HOST,
+): Promise<Bun.udp.Socket<"buffer">> {
   const socket = await Bun.udpSocket({
-    hostname: HOST,
+    hostname,
     port: 0,
     socket: { data: (_socket, bytes) => onData(bytes) },
   });
@@ -33,16 +39,74 @@ describe("UDP sends that cannot work", () => {
     ["to a broadcast address", "denied", "255.255.255.255", 5060, Buffer.from(sip("x"))],
   ];
   for (const [name, reason, address, port, bytes] of cases) {
-    test(`${name}: false and counted as ${reason}`, async () => {
-      const rig = await listening();
+    const flowOf = (rig: Rig) => {
       expect(rig.transports.flowTo("udp", HOST, port)?.send(Buffer.from("x"))).toBe(true);
-      const flow = rig.transports.flowById(`udp:${HOST}:${rig.endpoint("udp").port}>${address}:${port}`)!;
+      return rig.transports.flowById(`udp:${HOST}:${rig.endpoint("udp").port}>${address}:${port}`)!;
+    };
+    const sent = (rig: Rig) => rig.metric("udp_datagrams_sent_total");
+    const failed = (rig: Rig) => [
+      rig.metric("udp_send_failed_total"),
+      rig.metric("udp_send_failed_total", { reason }),
+    ];
+
+    test(`${name}, one by one: false and counted as ${reason}`, async () => {
+      const rig = await listening(undefined, { ...UDP, send_in_batches: false });
+      expect(flowOf(rig).send(bytes)).toBe(false);
+      expect([...failed(rig), sent(rig)]).toEqual([1, 1, 1]);
+    });
+
+    test(`${name}, in a batch: counted as ${reason}, false from then on, and the others leave`, async () => {
+      const rig = await listening();
+      const flow = flowOf(rig);
+      flow.send(bytes);
+      rig.transports.flowTo("udp", HOST, port)?.send(Buffer.from("y"));
+      await until(() => sent(rig) === 2);
+      expect(failed(rig)).toEqual([1, 1]);
       expect(flow.send(bytes)).toBe(false);
-      expect(rig.metric("udp_send_failed_total")).toBe(1);
-      expect(rig.metric("udp_send_failed_total", { reason })).toBe(1);
-      expect(rig.metric("udp_datagrams_sent_total")).toBe(1);
+      expect([...failed(rig), sent(rig)]).toEqual([2, 2, 2]);
     });
   }
+});
+
+describe("many datagrams in one turn", () => {
+  for (const [family, host] of [
+    ["IPv4", "127.0.0.1"],
+    ["IPv6", "::1"],
+  ] as const)
+    for (const [story, options] of [
+      ["by one system call", UDP],
+      ["one by one", { ...UDP, send_in_batches: false }],
+      ["where the platform has no such call", UDP],
+    ] as const)
+      test.skipIf(family === "IPv6" && !IPV6)(
+        `${family}, ${story}: all arrive in their order, byte for byte, big ones among them`,
+        async () => {
+          const rig = new Rig(story.startsWith("where") ? { socketOptions: noSocketOptions } : {});
+          open.push(rig.transports);
+          await rig.listen([["udp", host]], TCP, options);
+          const got: Buffer[] = [];
+          const far = await peer((bytes) => got.push(Buffer.from(bytes)), host);
+          const flow = rig.transports.flowTo("udp", host, far.port)!;
+          const sizes = Array.from({ length: 100 }, (_, i) => (i % 50 === 49 ? 9000 : 5 + ((i * 97) % 300)));
+          const all = sizes.map((size, i) => Buffer.alloc(size, i));
+          for (const bytes of all) {
+            expect(flow.send(bytes)).toBe(true);
+          }
+          await until(() => got.length === all.length);
+          expect(got.every((bytes, i) => bytes.equals(all[i]!))).toBe(true);
+          await until(() => rig.metric("udp_datagrams_sent_total") === all.length);
+        },
+      );
+
+  test("what waits when the socket closes still leaves", async () => {
+    const rig = await listening();
+    let got = 0;
+    const far = await peer(() => void got++);
+    for (let i = 0; i < 5; i++)
+      rig.transports.flowTo("udp", HOST, far.port)!.send(Buffer.from(sip(String(i))));
+    rig.transports.close();
+    await until(() => got === 5);
+  });
 });
 
 describe("a datagram", () => {
