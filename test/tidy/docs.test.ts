@@ -72,7 +72,7 @@ function anchorsOf({ prose }: Page): ReadonlySet<string> {
 /** Where the links of a page lead within the tree: path from the top, and the anchor. */
 function linksOf({ path, prose }: Page): { to: string; anchor: string | null }[] {
   const plain = prose.replace(/`[^`\n]*`/g, "``");
-  const links = [...plain.matchAll(/\]\(\s*<?([^)\s>]+)>?[^)]*\)/g)].map(([, target]) => target!);
+  const links = [...plain.matchAll(/(?:\]\(\s*<?|<img src=")([^)\s>"]+)/g)].map(([, target]) => target!);
   return links
     .filter((target) => !/^[a-z]+:/i.test(target))
     .map((target) => {
