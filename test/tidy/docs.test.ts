@@ -1,6 +1,6 @@
 /**
  * The pages, checked: links and anchors lead somewhere, TOML is a configuration without mistakes, commands,
- * flags and metrics exist, and every page is reached from the README.
+ * flags, metrics and routes exist, and every page is reached from the README.
  */
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -229,6 +229,47 @@ describe("commands", () => {
   });
 });
 
+/** Everything a page says, code and all. */
+const wholeText = ({ prose, blocks }: Page): string =>
+  [prose, ...blocks.map(({ text }) => text)].join("\n").replace(/\\\n\s*/g, " ");
+
+describe("other commands and the API", () => {
+  test("every npm script, word of build.ts and path of a test exists", () => {
+    const scripts = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")).scripts as object;
+    const builds = readFileSync(join(ROOT, "build.ts"), "utf8");
+    const tests = readdirSync(join(ROOT, "test"), { recursive: true, encoding: "utf8" }).map(
+      (name) => `test/${name}`,
+    );
+    const wrong: string[] = [];
+    for (const page of PAGES) {
+      const text = wholeText(page);
+      for (const [, script] of text.matchAll(/\bnpm run (?:--\S+ )*([a-z][\w:-]*)/g))
+        if (!Object.hasOwn(scripts, script!)) wrong.push(`${page.path}: npm run ${script}`);
+      for (const [, word] of text.matchAll(/\bbun build\.ts ([a-z]+)/g))
+        if (!builds.includes(`bun build.ts ${word}`)) wrong.push(`${page.path}: bun build.ts ${word}`);
+      for (const [, path] of text.matchAll(
+        /\bbun test (?:--[a-z]+ \d+ )*(?:\.\/)?(test\/[a-z\d./-]+)(?![A-Z])/g,
+      ))
+        if (!tests.some((name) => name.startsWith(path!))) wrong.push(`${page.path}: bun test ${path}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test("every path of the API that a page names is one of its routes", () => {
+    const { paths } = JSON.parse(readFileSync(join(ROOT, "docs/api/openapi.json"), "utf8")) as {
+      paths: object;
+    };
+    const routes = Object.keys(paths).map(
+      (path) => new RegExp(`^${path.replaceAll(".", "\\.").replace(/\{\w+\}/g, "[^/]+")}$`),
+    );
+    const unknown: string[] = [];
+    for (const page of PAGES)
+      for (const [path] of wholeText(page).matchAll(/\/v1\/[\w{}%/-]+(?:\.[\w{}%/-]+)*/g))
+        if (!routes.some((route) => route.test(path))) unknown.push(`${page.path}: ${path}`);
+    expect(unknown).toEqual([]);
+  });
+});
+
 describe("metrics", () => {
   test("every sipedge_… that a page names is one that the source has", () => {
     const source = readdirSync(join(ROOT, "src"), { recursive: true, encoding: "utf8" })
@@ -237,11 +278,9 @@ describe("metrics", () => {
       .join("\n");
     const registered = new Set([...source.matchAll(/"(sipedge_[a-z0-9_]+)"/g)].map(([, name]) => name));
     const unknown: string[] = [];
-    for (const { path, prose, blocks } of PAGES)
-      for (const [, name] of [prose, ...blocks.map(({ text }) => text)]
-        .join("\n")
-        .matchAll(/\b(sipedge_[a-z]\w*)/g))
-        if (!registered.has(name)) unknown.push(`${path}: ${name}`);
+    for (const page of PAGES)
+      for (const [, name] of wholeText(page).matchAll(/\b(sipedge_[a-z]\w*)/g))
+        if (!registered.has(name)) unknown.push(`${page.path}: ${name}`);
     expect(unknown).toEqual([]);
   });
 });
