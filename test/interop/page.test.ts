@@ -14,6 +14,7 @@ import { serveApi } from "../../src/api/server.ts";
 import { FakeSources } from "../api/fixture.ts";
 import { Edge } from "../support/edge.ts";
 import { eventually, missing } from "../support/process.ts";
+import type { Baresip } from "./baresip.ts";
 import { accounts, hearsTones, Phones } from "./phones.ts";
 
 setDefaultTimeout(90_000);
@@ -22,6 +23,7 @@ const EDGE = "127.0.0.35";
 const FIRST_PHONE = 141;
 const TOKEN = "a-token-nobody-guesses";
 const WIDE = { width: 1200, height: 900 };
+const README = { width: 1200, height: 1080 };
 const NARROW = { width: 390, height: 844 };
 const FLAGS = [
   "--no-sandbox",
@@ -46,6 +48,8 @@ describe.skipIf(absent)("interop: the status page", () => {
   let edge: Edge;
   let phones: Phones;
   let page: Page;
+  let ann: Baresip;
+  let ben: Baresip;
   /** What the browser complained about, and every URL it asked for. */
   let complaints: string[] = [];
   let asked: string[] = [];
@@ -84,9 +88,8 @@ describe.skipIf(absent)("interop: the status page", () => {
     return page;
   }
 
-  async function picture(name: string): Promise<void> {
-    if (PICTURES !== undefined)
-      await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage: true });
+  async function picture(name: string, fullPage = true): Promise<void> {
+    if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${name}.png`), fullPage });
   }
 
   const shows = (what: string, text: string | RegExp): Promise<unknown> =>
@@ -124,8 +127,8 @@ describe.skipIf(absent)("interop: the status page", () => {
   test("who registers and calls appears by itself, with the numbers of the API", async () => {
     await open(`${edge.api}/`);
     await shows("no phones", "No phone is registered.");
-    const ann = await phones.add("ann");
-    const ben = await phones.add("ben");
+    ann = await phones.add("ann");
+    ben = await phones.add("ben");
     await shows("ann", `ann@${EDGE}`);
     await shows("ben", `ben@${EDGE}`);
     ann.dial(`sip:ben@${edge.hostPort}`);
@@ -181,6 +184,19 @@ describe.skipIf(absent)("interop: the status page", () => {
     expect(pcap.suggestedFilename()).toMatch(/\.pcap$/);
     await picture("failed-call");
     expect(await barriers()).toEqual([]);
+  });
+
+  test("a call with its quality and one that failed, side by side: docs/page.png", async () => {
+    phones.forget();
+    ben.dial(`sip:ann@${edge.hostPort}`);
+    await hearsTones(ben, ann);
+    await open(`${edge.api}/`, "light", README);
+    await shows("the call with its quality", /ben@\S+\s+ann@[\s\S]*MOS 4/);
+    await shows("the one that failed", "403 Refused by the rule no-premium");
+    await shows("three phones", /Registered phones[\s\S]*ann@[\s\S]*ben@[\s\S]*cem@/);
+    await picture("page", false);
+    ben.hangUp();
+    await ann.event("CALL_CLOSED");
   });
 
   test("a name that is HTML is shown, not obeyed", async () => {

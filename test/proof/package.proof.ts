@@ -1,18 +1,19 @@
 /**
  * Proof: the Debian package, laid out in a bare root folder with nothing but a libc beside it, gives a
- * service that takes a registration; docs/start.md's commands are run there. Needs root, for chroot.
+ * service that takes a registration. Needs root, for chroot.
  *
  *     bun test ./test/proof/package.proof.ts
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { spawnSync } from "node:child_process";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import manifest from "../../package.json" with { type: "json" };
 import { freePort } from "../support/edge.ts";
 import { isInstalled, missing, Program } from "../support/process.ts";
 import { UdpPhone } from "../support/udp-phone.ts";
+import { furnish, inBareRoot } from "./bare-root.ts";
 
 setDefaultTimeout(120_000);
 
@@ -23,9 +24,6 @@ const isPossible =
   process.arch === "x64" &&
   process.getuid?.() === 0 &&
   !missing("the Debian package", "dpkg-deb", "chroot", "unshare");
-
-const MOUNTED =
-  'mount -t proc proc "$0/proc" && mount --rbind /dev "$0/dev" && exec chroot "$0" /usr/bin/sipedge "$@"';
 
 describe.skipIf(!isPossible)("CNV-11 the Debian package", () => {
   const out = mkdtempSync(join(tmpdir(), "sipedge-deb-"));
@@ -40,18 +38,11 @@ describe.skipIf(!isPossible)("CNV-11 the Debian package", () => {
     }
     mkdirSync(root);
     expect(spawnSync("dpkg-deb", ["-x", file, root]).status).toBe(0);
-    const { stdout } = spawnSync("ldd", [join(root, "usr/bin/sipedge")], { encoding: "utf8" });
-    for (const [library] of stdout.matchAll(/\/\S+\.so[.\d]*/g)) {
-      mkdirSync(join(root, dirname(library)), { recursive: true });
-      copyFileSync(library, join(root, library));
-    }
-    for (const name of ["etc/sipedge", "proc", "dev", "tmp", "var/lib"])
-      mkdirSync(join(root, name), { recursive: true });
+    furnish(root, join(root, "usr/bin/sipedge"));
   });
   afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-  /** In a mount namespace of its own: the runtime wants /proc and /dev, as every system has them. */
-  const inside = (...argv: string[]) => ["unshare", "--mount", "sh", "-c", MOUNTED, root, ...argv];
+  const inside = (...argv: string[]) => inBareRoot(root, ...argv);
 
   test("says what it is and needs, and its scripts can be read by a shell", () => {
     const { stdout } = spawnSync("dpkg-deb", ["--info", file], { encoding: "utf8" });
