@@ -34,11 +34,11 @@ const ADVICE: Readonly<Record<string, string>> = {
   "dialog.so": "/v1/calls has the calls; limits stand in [[peer]]",
   "drouting.so": "[[route]] and [[peer]]",
   "lcr.so": "[[route]] and [[peer]]",
-  "uac.so": "registering at a trunk",
-  "presence.so": "presence",
-  "pike.so": "limits per sender",
+  "uac.so": "nothing: it does not register at trunks; name this machine's address there",
+  "presence.so": "nothing: there is no presence here",
+  "pike.so": "[guard] limits and bans senders by itself",
   "alias_db.so": "a [[group]] or forwarding of the user",
-  "xcap_server.so": "presence",
+  "xcap_server.so": "nothing: there is no presence here",
 };
 
 /** `subscribers`: the text of a dump, SQL or dbtext; null when there is none. */

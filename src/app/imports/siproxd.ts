@@ -12,8 +12,8 @@ const DEFAULT_REALM = "Authentication_Realm";
 const ADVICE: Readonly<Record<string, string>> = {
   if_inbound: 'name the address in [[listen]]; "any" follows the interfaces',
   if_outbound: 'name the address in [[listen]]; "any" follows the interfaces',
-  hosts_allow_sip: "the firewall's job; whoever has no account is refused anyway",
-  hosts_deny_sip: "the firewall's job; whoever has no account is refused anyway",
+  hosts_allow_sip: "guard.allow, and guard.deny for all others; whoever has no account is refused anyway",
+  hosts_deny_sip: "guard.deny; whoever has no account is refused anyway",
   outbound_proxy_host: "a [[peer]] with its uri and serves: docs/nat.md",
   outbound_domain_name: "a [[peer]] with its uri and serves: docs/nat.md",
   proxy_auth_passwd: "one password for all: give each account its own, sipedge user add NAME",
