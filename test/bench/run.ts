@@ -5,7 +5,8 @@
  */
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { calls, options as optionsLoad, registers } from "./load.ts";
+import { options as optionsLoad, registers } from "./load.ts";
+import { calls, messages } from "./load-calls.ts";
 import type { Kind, Server, Wishes } from "./servers.ts";
 import { isInstalled, start } from "./servers.ts";
 
@@ -36,7 +37,7 @@ const JOBS: readonly Job[] = [
     name: "call with Record-Route",
     operations: 20_000,
     wishes: PLAIN,
-    run: (n) => calls(n, false),
+    run: (n) => calls(n),
     targets: [0.8, 0.25],
   },
   {
@@ -60,7 +61,35 @@ const JOBS: readonly Job[] = [
     run: (n) => registers(n, false),
     targets: [0.12, null],
   },
-  { name: "OPTIONS to itself", operations: 60_000, wishes: PLAIN, run: optionsLoad, targets: [null, null] },
+  {
+    name: "OPTIONS to itself",
+    operations: 60_000,
+    wishes: PLAIN,
+    run: (n) => optionsLoad(n),
+    targets: [null, null],
+  },
+  { name: "MESSAGE", operations: 40_000, wishes: PLAIN, run: messages, targets: [null, null] },
+  ...[3, 10].map((contacts) => ({
+    name: `call forked to ${contacts}`,
+    operations: 30_000 / (2 * contacts),
+    wishes: PLAIN,
+    run: (n: number) => calls(n, { contacts }),
+    targets: [null, null] as const,
+  })),
+  {
+    name: "REGISTER over one TCP connection",
+    operations: 60_000,
+    wishes: { ...PLAIN, tcp: true },
+    run: (n) => registers(n, false, "tcp"),
+    targets: [null, null],
+  },
+  {
+    name: "OPTIONS over one TCP connection",
+    operations: 60_000,
+    wishes: { ...PLAIN, tcp: true },
+    run: (n) => optionsLoad(n, "tcp"),
+    targets: [null, null],
+  },
 ];
 
 const KINDS = (["sipedge", "kamailio tlsf", "kamailio default"] as const).filter(
@@ -112,10 +141,10 @@ async function memoryPerCall(kind: Kind): Promise<number> {
   const count = Math.round(5000 * Math.max(SCALE, 0.2));
   const server = await start(kind, PLAIN);
   try {
-    await calls(500, false);
+    await calls(500);
     await Bun.sleep(1000);
     const before = server.memoryBytes();
-    await calls(count, true);
+    await calls(count, { hold: true });
     await Bun.sleep(2000);
     return (server.memoryBytes() - before) / count;
   } finally {

@@ -10,8 +10,13 @@ const ROOT = resolve(import.meta.dir, "../..");
 const KAMAILIO = "/usr/sbin/kamailio";
 const TICK_MS = 10; // /proc counts CPU time in hundredths of a second
 const START_WAIT_MS = 10_000;
+/** How often a server that starts is asked. */
+const ASK_MS = 10;
+const END_MS_MAX = 5000;
 
 export const PORT = 25_060;
+/** Where the phones of `registerMany` are. */
+export const PHONE_PORT = 25_062;
 export const REALM = "bench.test";
 export const PASSWORD = "secret";
 export const USERS = 1000;
@@ -21,6 +26,8 @@ export interface Wishes {
   readonly digest: boolean;
   /** Kamailio writes registrations through to SQLite. sipedge always does. */
   readonly durable: boolean;
+  /** Kamailio listens on TCP as well, with a process for it. sipedge always does. */
+  readonly tcp?: boolean;
 }
 
 export interface Server {
@@ -29,6 +36,8 @@ export interface Server {
   cpuMs(): number;
   /** Resident memory of its own, shared pages of several processes counted once. */
   memoryBytes(): number;
+  /** Ends it cleanly and starts it on the same data; milliseconds from the start to the first answer. */
+  again(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -42,18 +51,30 @@ export function isInstalled(kind: Kind): boolean {
 export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
   const dir = mkdtempSync(join(tmpdir(), "sipedge-bench-"));
   const argv = kind === "sipedge" ? sipedgeCommand(dir, wishes) : kamailioCommand(dir, kind, wishes);
-  const child = Bun.spawn(argv, { stdout: "ignore", stderr: Bun.file(join(dir, "stderr")) });
-  const stop = async (): Promise<void> => {
+  const run = () => Bun.spawn(argv, { stdout: "ignore", stderr: Bun.file(join(dir, "stderr")) });
+  let child = run();
+  const end = async (): Promise<void> => {
     child.kill("SIGTERM");
-    const late = setTimeout(() => child.kill("SIGKILL"), 5000);
+    const late = setTimeout(() => child.kill("SIGKILL"), END_MS_MAX);
     await child.exited;
     clearTimeout(late);
+  };
+  const stop = async (): Promise<void> => {
+    await end();
     rmSync(dir, { recursive: true, force: true });
   };
   const server: Server = {
     name: kind,
     cpuMs: () => tree(child.pid).reduce((sum, pid) => sum + cpuOf(pid), 0),
     memoryBytes: () => memoryOf(tree(child.pid)),
+    again: async () => {
+      await end();
+      const begun = performance.now();
+      child = run();
+      const isUp = await answers();
+      if (isUp) return performance.now() - begun;
+      throw new Error(`${kind} does not answer after a restart`);
+    },
     stop,
   };
   if (await answers()) return server;
@@ -76,6 +97,10 @@ data_dir = "${dir}/data"
 transport = "udp"
 address = "127.0.0.1"
 port = ${PORT}
+[[listen]]
+transport = "tcp"
+address = "127.0.0.1"
+port = ${PORT}
 [http]
 enabled = false
 [log]
@@ -92,11 +117,11 @@ ${digest ? users.join("") : ""}`,
   return [process.execPath, join(ROOT, "src/main.ts"), "serve", "--config", join(dir, "bench.toml")];
 }
 
-function kamailioCommand(dir: string, kind: Kind, { digest, durable }: Wishes): string[] {
+function kamailioCommand(dir: string, kind: Kind, wishes: Wishes): string[] {
   const database = join(dir, "kamailio.sqlite");
-  if (durable) makeDatabase(database);
+  if (wishes.durable) makeDatabase(database);
   const file = join(dir, "kamailio.cfg");
-  writeFileSync(file, kamailioConfig(digest, durable ? database : null));
+  writeFileSync(file, kamailioConfig(wishes, wishes.durable ? database : null));
   const allocator = kind === "kamailio tlsf" ? ["-x", "tlsf", "-X", "tlsf"] : [];
   return [KAMAILIO, "-f", file, "-m", "1024", "-M", "64", "-DD", "-E", ...allocator, "-P", join(dir, "pid")];
 }
@@ -114,7 +139,7 @@ function makeDatabase(path: string): void {
 }
 
 /** No more modules than the job needs, one worker, no logging: as fast as it gets. */
-function kamailioConfig(digest: boolean, database: string | null): string {
+function kamailioConfig({ digest, tcp }: Wishes, database: string | null): string {
   const check = digest
     ? `if(!pv_www_authenticate("${REALM}", "${PASSWORD}", "0")) { www_challenge("${REALM}", "1"); exit; }`
     : "";
@@ -126,7 +151,7 @@ children=1
 auto_aliases=no
 alias="${REALM}"
 listen=udp:127.0.0.1:${PORT}
-disable_tcp=yes
+${tcp ? `listen=tcp:127.0.0.1:${PORT}\ntcp_children=1` : "disable_tcp=yes"}
 ${["tm", "sl", "rr", "pv", "maxfwd", "usrloc", "registrar", "textops", "siputils", "auth"].map((m) => `loadmodule "${m}.so"`).join("\n")}
 ${database === null ? 'modparam("usrloc", "db_mode", 0)' : `loadmodule "db_sqlite.so"\nmodparam("usrloc", "db_mode", 1)\nmodparam("usrloc", "db_url", "sqlite://${database}")\nmodparam("db_sqlite", "db_set_journal_mode", "${database}=WAL")`}
 modparam("registrar", "max_contacts", 10)
@@ -160,11 +185,11 @@ async function answers(): Promise<boolean> {
       error() {},
     },
   });
-  for (let waited = 0; waited < START_WAIT_MS && !heard; waited += 50) {
+  for (let waited = 0; waited < START_WAIT_MS && !heard; waited += ASK_MS) {
     try {
       socket.send(OPTIONS(socket.port), PORT, "127.0.0.1");
     } catch {} // nobody listens yet
-    await Bun.sleep(50);
+    await Bun.sleep(ASK_MS);
   }
   socket.close();
   return heard;
