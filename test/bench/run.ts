@@ -41,6 +41,13 @@ const JOBS: readonly Job[] = [
     targets: [0.8, 0.25],
   },
   {
+    name: "call, not recorded and not traced",
+    operations: 20_000,
+    wishes: { ...PLAIN, bare: true },
+    run: (n) => calls(n),
+    targets: [null, null],
+  },
+  {
     name: "REGISTER, durable here, in memory there",
     operations: 60_000,
     wishes: PLAIN,

@@ -28,6 +28,8 @@ export interface Wishes {
   readonly durable: boolean;
   /** Kamailio listens on TCP as well, with a process for it. sipedge always does. */
   readonly tcp?: boolean;
+  /** sipedge neither records nor traces calls, as Kamailio does not here. */
+  readonly bare?: boolean;
 }
 
 export interface Server {
@@ -83,7 +85,7 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
   throw new Error(`${kind} does not answer on port ${PORT}:\n${why}`);
 }
 
-function sipedgeCommand(dir: string, { digest }: Wishes): string[] {
+function sipedgeCommand(dir: string, { digest, bare = false }: Wishes): string[] {
   const users = Array.from(
     { length: USERS },
     (_, i) => `[[user]]\nname = "u${i}"\npassword = "${PASSWORD}"\n`,
@@ -105,6 +107,10 @@ port = ${PORT}
 enabled = false
 [log]
 level = "warn"
+[records]
+enabled = ${!bare}
+[trace]
+enabled = ${!bare}
 [limits]
 transactions_max = 1000000
 transactions_per_source_max = 1000000
