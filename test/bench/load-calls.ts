@@ -18,13 +18,12 @@ export interface CallsOptions {
 
 /** INVITE 100 180 200 ACK BYE 200 through Record-Route, to one phone or to several. */
 export async function calls(count: number, { hold = false, contacts = 1 }: CallsOptions = {}): Promise<void> {
-  /** What is still to come for each Call-ID: the end of the BYE, and of each phone that only rang. */
-  const left = new Map<string, number>();
-  const over = (text: string): void => {
+  /** For each Call-ID the ports whose end is still to come: the caller's, and of each phone that only rang. */
+  const left = new Map<string, Set<number>>();
+  const over = (text: string, peer: Peer): void => {
     const id = lineOf(text, "Call-ID");
-    const more = (left.get(id) ?? 0) - 1;
-    left.set(id, more);
-    if (more > 0) return;
+    const waiting = left.get(id);
+    if (!waiting?.delete(peer.port) || waiting.size > 0) return; // a repeated message ends nothing twice
     left.delete(id);
     window.ended();
   };
@@ -38,7 +37,7 @@ export async function calls(count: number, { hold = false, contacts = 1 }: Calls
       const body = `Content-Type: application/sdp\r\nContent-Length: ${SDP.length}\r\n\r\n${SDP}`;
       answer(peer, text, "200 OK", `${contact}${body}`);
     } else if (text.startsWith("BYE")) answer(peer, text, "200 OK", NOTHING);
-    else if (text.startsWith("ACK") && hold) over(text);
+    else if (text.startsWith("ACK") && hold) over(text, caller);
   };
   const rings = (text: string, peer: Peer): void => {
     const contact = `Contact: <sip:u0@127.0.0.1:${peer.port}>\r\n`;
@@ -46,12 +45,12 @@ export async function calls(count: number, { hold = false, contacts = 1 }: Calls
     else if (text.startsWith("CANCEL")) {
       answer(peer, text, "200 OK", NOTHING);
       answer(peer, text, "487 Request Terminated", NOTHING, "INVITE");
-    } else if (text.startsWith("ACK")) over(text);
+    } else if (text.startsWith("ACK")) over(text, peer);
   };
   await bind(phones.map(({ port }) => port));
   const caller = await open((text) => {
     if (!text.startsWith("SIP/2.0 200")) return;
-    if (/CSeq: \d+ BYE/.test(text)) return over(text);
+    if (/CSeq: \d+ BYE/.test(text)) return over(text, caller);
     const target = /Contact: <([^>]+)>/.exec(text)?.[1] ?? "";
     const route = linesOf(text, "Record-Route")
       .reverse()
@@ -67,7 +66,7 @@ export async function calls(count: number, { hold = false, contacts = 1 }: Calls
   });
   const begin = (): void => {
     const n = nextSerial();
-    left.set(`Call-ID: call-${n}`, contacts);
+    left.set(`Call-ID: call-${n}`, new Set([caller.port, ...phones.slice(1).map(({ port }) => port)]));
     caller.send(
       `INVITE sip:u0@${REALM} SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:${caller.port};branch=z9hG4bKi${n}\r\nMax-Forwards: 70\r\nFrom: <sip:caller@127.0.0.1>;tag=a${n}\r\nTo: <sip:u0@${REALM}>\r\nCall-ID: call-${n}\r\nCSeq: 1 INVITE\r\nContact: <sip:caller@127.0.0.1:${caller.port}>\r\nContent-Type: application/sdp\r\nContent-Length: ${SDP.length}\r\n\r\n${SDP}`,
     );

@@ -144,9 +144,9 @@ function show(job: Job, samples: Map<Kind, number[]>): void {
 }
 
 /** Bytes per call that is set up and stands, right after 5,000 of them. */
-async function memoryPerCall(kind: Kind): Promise<number> {
+async function memoryPerCall(kind: Kind, bare: boolean): Promise<number> {
   const count = Math.round(5000 * Math.max(SCALE, 0.2));
-  const server = await start(kind, PLAIN);
+  const server = await start(kind, { ...PLAIN, bare });
   try {
     await calls(500);
     await Bun.sleep(1000);
@@ -187,5 +187,8 @@ for (const job of JOBS)
 out();
 if (values.only === undefined || "memory".includes(values.only))
   for (const kind of KINDS)
-    out(`memory per call held, ${kind}: ${((await memoryPerCall(kind)) / 1024).toFixed(1)} KB`);
+    for (const bare of kind === "sipedge" ? [true, false] : [true]) {
+      const what = bare ? kind : `${kind}, recorded and traced`;
+      out(`memory per call held, ${what}: ${((await memoryPerCall(kind, bare)) / 1024).toFixed(1)} KB`);
+    }
 if (values.only === undefined || "idle".includes(values.only)) await idle();
