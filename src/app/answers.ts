@@ -78,7 +78,7 @@ export class Answers {
     const toTag = this.#statelessTag;
     const answer = buildAnswer(this.#edits, request, refusal.status, { address, port, toTag, headers });
     const isSent = back.send(answer);
-    this.tap?.sent(answer, back, isSent);
+    this.tap?.sent(answer, request.callId ?? "", back, isSent);
   }
 
   #account(request: SipMessage, source: Flow, refusal: Refusal): void {

@@ -8,8 +8,6 @@ import { sameAddress } from "../base/address.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Networks } from "../base/networks.ts";
 import type { Domains } from "../location/domains.ts";
-import { H } from "../message/header-names.ts";
-import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -95,7 +93,7 @@ export function authorize(
   if (flow !== null) return STRANGER; // it reaches that phone and nobody else
   if (isCallForHelp(rooms, request, source, routing)) return STRANGER;
   const fromPeer = rooms.peerOf(source) !== null;
-  const from = parseNameAddr(request.text(H.From) ?? "");
+  const { from } = request;
   if (from instanceof ParseError)
     return { status: 400, reason: `Malformed From (${from.code})`, section: "RFC 3261 §16.3 step 1" };
   // A peer proves itself by its address or its certificate; whom it names as caller is its own affair.

@@ -191,7 +191,7 @@ export class CallWatch implements CallObserver {
     };
     for (const bye of byes) {
       if (bye === null) done();
-      else layer.send(bye.bytes, "BYE", bye.branch, bye.flow, untilFinal(done));
+      else layer.send(bye.bytes, "BYE", bye.branch, call.facts.call_id, bye.flow, untilFinal(done));
     }
     this.#parts.onHungUp(call.facts.call_id);
     return true;

@@ -87,8 +87,8 @@ export class Capture implements MessageCapture {
     this.#export?.received(message, flow);
   }
 
-  sent(bytes: Buffer, flow: Flow, isSent: boolean): void {
-    this.#export?.sent(bytes, flow, isSent);
+  sent(bytes: Buffer, callId: string, flow: Flow, isSent: boolean): void {
+    this.#export?.sent(bytes, callId, flow, isSent);
   }
 
   #lookUp(host: string): void {

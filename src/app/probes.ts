@@ -62,18 +62,20 @@ function sendOn(
 ): void {
   const branch = `z9hG4bKp${dice.token()}`;
   const us = `sip:${domains.canonical}`;
+  const callId = `${dice.token()}${dice.token()}`;
   const lines = [
     `OPTIONS ${uri} SIP/2.0`,
     viaText(flow, branch).trimEnd(),
     "Max-Forwards: 70",
     `From: <${us}>;tag=${dice.token()}`,
     `To: <${uri}>`,
-    `Call-ID: ${dice.token()}${dice.token()}`,
+    `Call-ID: ${callId}`,
     "CSeq: 1 OPTIONS",
     "Accept: application/sdp",
     "Content-Length: 0",
   ];
-  layer.send(Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1"), "OPTIONS", branch, flow, listener(done));
+  const bytes = Buffer.from(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
+  layer.send(bytes, "OPTIONS", branch, callId, flow, listener(done));
 }
 
 function listener(done: (status: number | null) => void): ClientUser {

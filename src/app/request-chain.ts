@@ -9,7 +9,6 @@ import type { Networks } from "../base/networks.ts";
 import type { SessionTimers } from "../calls/session-timer.ts";
 import type { Domains } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
-import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -253,7 +252,7 @@ function screenedBy(rooms: ChainRooms, { user, name }: Caller, routing: Routing)
 }
 
 function fromUserOf(request: SipMessage): string | null {
-  const from = parseNameAddr(request.text(H.From) ?? "");
+  const { from } = request;
   return from instanceof ParseError ? null : userOf(from.uri);
 }
 

@@ -4,8 +4,6 @@
  */
 import type { Flow } from "../base/flow.ts";
 import type { CallEnd } from "../calls/call-record.ts";
-import { H } from "../message/header-names.ts";
-import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
@@ -80,8 +78,9 @@ export class TraceNotes implements CallObserver {
           : caller.peer !== null
             ? `peer ${caller.peer}`
             : "no account of ours";
-    const contact = parseNameAddr(request.text(H.Contact) ?? "");
-    const reasons = this.#judge.reasons(request, source, contact instanceof ParseError ? null : contact.uri);
+    const { contact } = request;
+    const uri = contact === null || contact instanceof ParseError ? null : contact.uri;
+    const reasons = this.#judge.reasons(request, source, uri);
     const nat =
       reasons !== "" ? `, behind a NAT (${reasons})` : callerIsBound ? ", reached over its flow" : "";
     return `${who}${nat}`;

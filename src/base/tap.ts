@@ -4,6 +4,6 @@
 import type { Flow } from "./flow.ts";
 
 export interface MessageTap {
-  /** One whole message was handed to a flow; `isSent`: it left or is queued. */
-  sent(bytes: Buffer, flow: Flow, isSent: boolean): void;
+  /** One whole message of that Call-ID was handed to a flow; `isSent`: it left or is queued. */
+  sent(bytes: Buffer, callId: string, flow: Flow, isSent: boolean): void;
 }

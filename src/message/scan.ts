@@ -18,6 +18,9 @@ export const FORWARDED_LINES_MAX = HEADER_LINES_MAX - 24;
 export class Scanner {
   readonly #index = new Int32Array(HEADER_LINES_MAX * STRIDE);
   #lines = 0;
+  /** Which header fields were seen: bit `id & 31`, of ids below 32 and of the others. */
+  #seenLow = 0;
+  #seenHigh = 0;
   #fault: ParseError | null = null;
 
   /**
@@ -32,12 +35,22 @@ export class Scanner {
     const line = startLine(bytes, start, lineEnd);
     if (line === null) return null;
     this.#lines = 0;
+    this.#seenLow = 0;
+    this.#seenHigh = 0;
     this.#fault = line.fault;
     const headersStart = lineEnd + 2;
     const bodyStart = this.#headers(bytes, headersStart);
     const bodyEnd = this.#bodyEnd(bytes, bodyStart);
-    const index = this.#index.slice(0, this.#lines * STRIDE);
-    return new SipMessage(bytes, index, start, line, headersStart, bodyStart, bodyEnd, this.#fault);
+    const fields = { index: this.#copyOfIndex(), seenLow: this.#seenLow, seenHigh: this.#seenHigh };
+    return new SipMessage(bytes, fields, start, line, headersStart, bodyStart, bodyEnd, this.#fault);
+  }
+
+  /** By hand, which is compiled: `slice` is a call out of it. */
+  #copyOfIndex(): Int32Array {
+    const index = this.#index;
+    const copy = new Int32Array(this.#lines * STRIDE);
+    for (let i = 0; i < copy.length; i++) copy[i] = index[i]!;
+    return copy;
   }
 
   /** Reads header lines up to the empty line; returns where the body starts. */
@@ -92,7 +105,10 @@ export class Scanner {
     while (to > from && bytes[to - 1]! <= SP && isBlank(bytes[to - 1]!)) to--;
     const index = this.#index;
     const i = this.#lines * STRIDE;
-    index[i] = headerId(bytes, start, nameEnd);
+    const id = headerId(bytes, start, nameEnd);
+    if (id < 32) this.#seenLow |= 1 << id;
+    else this.#seenHigh |= 1 << (id & 31);
+    index[i] = id;
     index[i + 1] = start;
     index[i + 2] = from;
     index[i + 3] = to;

@@ -6,6 +6,8 @@ import type { CSeq } from "./cseq.ts";
 import { parseCSeq } from "./cseq.ts";
 import type { HeaderId } from "./header-names.ts";
 import { H } from "./header-names.ts";
+import type { NameAddr } from "./name-addr.ts";
+import { parseNameAddr } from "./name-addr.ts";
 import { hasTag, paramIn, tagIn } from "./params.ts";
 import { ParseError } from "./parse-error.ts";
 import type { SipUri } from "./uri.ts";
@@ -26,6 +28,15 @@ export interface StartLine {
   readonly uriStart: number;
   readonly uriEnd: number;
   readonly fault: ParseError | null;
+}
+
+/** The header fields of a message as the scanner found them. */
+export interface Fields {
+  /** STRIDE numbers for each line. */
+  readonly index: Int32Array;
+  /** Bit `id & 31` is set when a field of that id is there: of ids below 32, and of the others. */
+  readonly seenLow: number;
+  readonly seenHigh: number;
 }
 
 export class SipMessage {
@@ -52,16 +63,21 @@ export class SipMessage {
   /** What is wrong with it as a whole; such a request can still be answered with 400. */
   readonly fault: ParseError | null;
 
+  readonly #seenLow: number;
+  readonly #seenHigh: number;
   #via: Via | ParseError | null | undefined;
   #cseq: CSeq | ParseError | undefined;
   #uri: SipUri | ParseError | undefined;
   #uriText: string | undefined;
+  #callId: string | null | undefined;
+  #from: NameAddr | ParseError | undefined;
+  #contact: NameAddr | ParseError | null | undefined;
   #fromTag: string | null | undefined;
   #toTag: string | null | undefined;
 
   constructor(
     bytes: Buffer,
-    index: Int32Array,
+    { index, seenLow, seenHigh }: Fields,
     start: number,
     line: StartLine,
     headersStart: number,
@@ -71,6 +87,8 @@ export class SipMessage {
   ) {
     this.bytes = bytes;
     this.index = index;
+    this.#seenLow = seenLow;
+    this.#seenHigh = seenHigh;
     this.count = index.length / STRIDE;
     this.isRequest = line.isRequest;
     this.method = line.method;
@@ -86,8 +104,11 @@ export class SipMessage {
 
   /** Number of the first header line of that name at or after line `from`; -1 when there is none. */
   find(id: HeaderId, from = 0): number {
+    // Most that is asked for is not there.
+    if (((id < 32 ? this.#seenLow : this.#seenHigh) & (1 << (id & 31))) === 0) return -1;
     const index = this.index;
-    for (let i = from * STRIDE; i < index.length; i += STRIDE) if (index[i] === id) return i / STRIDE;
+    for (let line = from, i = from * STRIDE; line < this.count; line++, i += STRIDE)
+      if (index[i] === id) return line;
     return -1;
   }
 
@@ -207,7 +228,23 @@ export class SipMessage {
   }
 
   get callId(): string | null {
-    return this.text(H.CallId);
+    if (this.#callId === undefined) this.#callId = this.text(H.CallId);
+    return this.#callId;
+  }
+
+  /** The From, parsed; a ParseError also when there is none. */
+  get from(): NameAddr | ParseError {
+    this.#from ??= parseNameAddr(this.text(H.From) ?? "");
+    return this.#from;
+  }
+
+  /** The first Contact line as one address, parsed; null when there is none, a ParseError also when it is a list. */
+  get contact(): NameAddr | ParseError | null {
+    if (this.#contact === undefined) {
+      const text = this.text(H.Contact);
+      this.#contact = text === null ? null : parseNameAddr(text);
+    }
+    return this.#contact;
   }
 
   /** The From tag; null when absent. */

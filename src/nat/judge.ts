@@ -5,7 +5,6 @@
 import type { Flow } from "../base/flow.ts";
 import { COMMA } from "../message/chars.ts";
 import { H } from "../message/header-names.ts";
-import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import type { SipUri } from "../message/uri.ts";
@@ -46,8 +45,7 @@ export class NatJudge {
    * behind a NAT, or asks for it with "ob" (RFC 5626 §4.3).
    */
   isBound(request: SipMessage, source: Flow): boolean {
-    const text = request.text(H.Contact);
-    const read = text === null ? null : parseNameAddr(text);
+    const read = request.contact;
     const contact = read === null || read instanceof ParseError ? null : read.uri;
     if (this.reasons(request, source, contact) !== "") return true;
     return (

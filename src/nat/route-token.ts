@@ -4,6 +4,7 @@
  * state of ours, even after a restart, that the dialog was let through here and between whom.
  */
 import { sameAddress } from "../base/address.ts";
+import { BoundedMap } from "../base/bounded-map.ts";
 import type { Flow, TransportName } from "../base/flow.ts";
 import { isSix, readAddress, serialOf, TRANSPORTS, writeAddress } from "./token-bytes.ts";
 
@@ -48,50 +49,63 @@ const IPV6_BIT = 8;
 const OURS_BIT = 16;
 const BOUND_BIT = 32;
 
-/** Each length as one byte. */
-const LENGTHS = Buffer.from(Array.from({ length: 256 }, (_, length) => length));
+/** Where the signed bytes begin in the scratch memory, behind one byte that says how many they are. */
+const SIGNED = 1;
+/** Tokens that were found true lately and are not reckoned again: a dialog brings its own with each request. */
+const KNOWN_MAX = 2048;
+/** Of a token and its Call-ID together. */
+const KNOWN_CHARS_MAX = 256;
 
 export class RouteTokens {
-  readonly #key: Uint8Array;
+  /** With the key in it; copied for each token. */
+  readonly #hasher: Bun.CryptoHasher;
   readonly #scratch = Buffer.alloc(80);
+  readonly #known = new BoundedMap<string, DialogEnds>(KNOWN_MAX);
 
   /** `key`: 32 secret bytes that survive restarts, or dialogs would not. */
   constructor(key: Uint8Array) {
-    this.#key = key;
+    this.#hasher = new Bun.CryptoHasher("sha256", key);
   }
 
   /** A token of 34 (IPv4, UDP) to 71 (IPv6, streams) characters of [A-Za-z0-9_-], fit for a URI's user part. */
   sign(ends: DialogEnds, callId: string): string {
     const scratch = this.#scratch;
-    scratch.writeUInt16BE(ends.callerMark, 0);
-    let length = writeEnd(scratch, 2, ends.caller);
-    length = writeEnd(scratch, length, ends.callee);
-    this.#mac(scratch, length, callId).copy(scratch, length, 0, MAC_BYTES);
-    return scratch.toString("base64url", 0, length + MAC_BYTES);
+    scratch.writeUInt16BE(ends.callerMark, SIGNED);
+    const callee = writeEnd(scratch, SIGNED + 2, ends.caller);
+    const end = writeEnd(scratch, callee, ends.callee);
+    this.#mac(end, callId).copy(scratch, end, 0, MAC_BYTES);
+    return scratch.toString("base64url", SIGNED, end + MAC_BYTES);
   }
 
   /** The ends a token names; null when we did not sign it for this Call-ID. */
   verify(token: string, callId: string): DialogEnds | null {
     if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
-    const bytes = Buffer.from(token, "base64url");
-    const length = bytes.length - MAC_BYTES;
-    if (length < 16 || bytes.toString("base64url") !== token) return null;
-    const mac = this.#mac(bytes, length, callId);
-    for (let i = 0; i < MAC_BYTES; i++) if (mac[i] !== bytes[length + i]) return null;
-    const [caller, next] = readEnd(bytes, 2);
-    const [callee] = readEnd(bytes, next);
-    return { caller, callee, callerMark: bytes.readUInt16BE(0) };
+    const name = `${token} ${callId}`;
+    const known = this.#known.peek(name);
+    if (known !== undefined) return known;
+    const ends = this.#read(token, callId);
+    if (ends !== null && name.length <= KNOWN_CHARS_MAX) this.#known.set(name, ends);
+    return ends;
   }
 
-  #mac(bytes: Buffer, length: number, callId: string): Buffer {
-    const hasher = new Bun.CryptoHasher("sha256", this.#key);
-    const signed = bytes.subarray(0, length);
+  #read(token: string, callId: string): DialogEnds | null {
+    const scratch = this.#scratch;
+    const end = SIGNED + scratch.write(token, SIGNED, "base64url") - MAC_BYTES;
+    if (end < SIGNED + 16 || scratch.toString("base64url", SIGNED, end + MAC_BYTES) !== token) return null;
+    const mac = this.#mac(end, callId);
+    for (let i = 0; i < MAC_BYTES; i++) if (mac[i] !== scratch[end + i]) return null;
+    const [caller, next] = readEnd(scratch, SIGNED + 2);
+    const [callee] = readEnd(scratch, next);
+    return { caller, callee, callerMark: scratch.readUInt16BE(SIGNED) };
+  }
+
+  /** Of what stands in the scratch memory up to `end`, and the Call-ID. */
+  #mac(end: number, callId: string): Buffer {
+    const scratch = this.#scratch;
     // How long the first part is belongs to it: nothing can be moved from one part into the other.
-    return hasher
-      .update(LENGTHS.subarray(length, length + 1))
-      .update(signed)
-      .update(callId, "latin1")
-      .digest() as Buffer;
+    scratch[0] = end - SIGNED;
+    const hasher = this.#hasher.copy();
+    return hasher.update(scratch.subarray(0, end)).update(callId, "latin1").digest() as Buffer;
   }
 }
 

@@ -134,7 +134,7 @@ export class Branch implements ClientUser, TimerOwner {
         this.#layer.wheel.set(this.#timer, "ask_port", ASK_PORT_MS);
       else this.#wait(failover_ms);
     }
-    const transaction = this.#layer.send(bytes, method, branch, flow, this);
+    const transaction = this.#layer.send(bytes, method, branch, this.callId, flow, this);
     if (this.pending) this.#transaction = transaction; // else it has failed in that very call
   }
 
@@ -249,11 +249,12 @@ export class Branch implements ClientUser, TimerOwner {
   }
 
   #sendCancel(): void {
-    const invite = this.#transaction?.sent ?? null;
-    if (invite === null || this.#transaction === null) return;
+    const transaction = this.#transaction;
+    const invite = transaction?.sent ?? null;
+    if (invite === null || transaction === null) return;
     this.#cancelSent = true;
     const bytes = cancelFor(this.#layer.edits, invite, this.#cancel ?? []);
-    this.#layer.send(bytes, "CANCEL", this.#transaction.key, this.#transaction.flow, IGNORED);
+    this.#layer.send(bytes, "CANCEL", transaction.key, this.callId, transaction.flow, IGNORED);
     if (this.#timer !== null) this.#layer.wheel.set(this.#timer, "cancel_wait", this.#timers.cancel_wait_ms);
   }
 

@@ -94,12 +94,12 @@ export class StatelessProxy {
       return;
     }
     this.#acks.inc();
-    this.#send(bytes, copy.flow);
+    this.#send(bytes, admitted.callId, copy.flow);
   }
 
-  #send(bytes: Buffer, flow: Flow): void {
+  #send(bytes: Buffer, callId: string, flow: Flow): void {
     const isSent = flow.send(bytes);
-    this.#options.tap?.sent(bytes, flow, isSent);
+    this.#options.tap?.sent(bytes, callId, flow, isSent);
   }
 
   /** Where it goes: the next hop, or the first phone of whom it names. */
@@ -135,7 +135,7 @@ export class StatelessProxy {
       return;
     }
     this.#late.inc();
-    this.#send(copy, back);
+    this.#send(copy, response.callId ?? "", back);
   }
 
   /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */

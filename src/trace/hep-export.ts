@@ -6,7 +6,6 @@ import type { Clock } from "../base/clock.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import { callIdOf } from "./call-id.ts";
 import type { HepSender } from "./hep.ts";
 import { hepPacket } from "./hep.ts";
 import { masked } from "./masked.ts";
@@ -21,6 +20,7 @@ export interface HepParts {
 
 interface Waiting {
   readonly bytes: Buffer;
+  readonly call_id: string | null;
   readonly flow: Flow;
   readonly isReceived: boolean;
   readonly at_us: number;
@@ -59,28 +59,28 @@ export class HepExport implements MessageCapture {
     };
   }
 
-  received({ bytes }: SipMessage, flow: Flow): void {
-    this.#add(bytes, flow, true);
+  received({ bytes, callId }: SipMessage, flow: Flow): void {
+    this.#add(bytes, callId, flow, true);
   }
 
   /** What did not leave is not told. */
-  sent(bytes: Buffer, flow: Flow, isSent: boolean): void {
-    if (isSent) this.#add(bytes, flow, false);
+  sent(bytes: Buffer, callId: string, flow: Flow, isSent: boolean): void {
+    if (isSent) this.#add(bytes, callId, flow, false);
   }
 
-  #add(bytes: Buffer, flow: Flow, isReceived: boolean): void {
+  #add(bytes: Buffer, call_id: string | null, flow: Flow, isReceived: boolean): void {
     const waiting = this.#waiting;
     if (waiting.length === WAITING_MAX) return this.#dropped.queue_full.inc();
     if (waiting.length === 0) this.#parts.clock.atTurnEnd(() => this.#flush());
-    waiting.push({ bytes, flow, isReceived, at_us: this.#now_us() });
+    waiting.push({ bytes, call_id, flow, isReceived, at_us: this.#now_us() });
   }
 
   #flush(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { bytes, flow, isReceived, at_us } of waiting) {
+    for (const { bytes, call_id, flow, isReceived, at_us } of waiting) {
       const payload = Buffer.from(masked(bytes), "latin1");
-      const message = { ends: flow, isReceived, at_us, call_id: callIdOf(bytes), payload };
+      const message = { ends: flow, isReceived, at_us, call_id, payload };
       const packet = hepPacket(this.sender, message);
       if (packet === null) this.#dropped.too_large.inc();
       else if (this.#parts.send(packet)) this.#sent.inc();

@@ -8,7 +8,6 @@ import type { Flow } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import type { MessageTap } from "../base/tap.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import { callIdOf } from "./call-id.ts";
 import { CHUNK_BYTES, ChunkStore } from "./chunk-store.ts";
 import type { Ends, MessageKind, TraceState } from "./trace.ts";
 import { Trace } from "./trace.ts";
@@ -97,11 +96,10 @@ export class Traces implements MessageTap {
     this.#add(trace, "received", flow, message.bytes);
   }
 
-  sent(bytes: Buffer, flow: Flow, isSent: boolean): void {
-    this.capture?.sent(bytes, flow, isSent);
-    if (!this.#rules.enabled || this.#byCallId.size === 0) return;
-    const callId = callIdOf(bytes);
-    const trace = callId === null ? undefined : this.#byCallId.get(callId);
+  sent(bytes: Buffer, callId: string, flow: Flow, isSent: boolean): void {
+    this.capture?.sent(bytes, callId, flow, isSent);
+    if (!this.#rules.enabled) return;
+    const trace = this.#byCallId.get(callId);
     if (trace === undefined) return;
     this.#add(trace, isSent ? "sent" : "unsent", flow, bytes);
     if (trace.state !== "passing") return;

@@ -27,8 +27,6 @@ export interface ClientHost extends TransactionHost {
 
 export class ClientTransaction extends Transaction {
   readonly flow: Flow;
-  /** What its answers must have as Call-ID; null when that is not asked for. */
-  readonly callId: string | null;
   readonly #user: ClientUser;
   readonly #client: ClientHost;
 
@@ -39,14 +37,13 @@ export class ClientTransaction extends Transaction {
     bytes: Buffer,
     flow: Flow,
     user: ClientUser,
-    callId: string | null,
+    callId: string,
     startedAt: number,
   ) {
-    super(host, method === "INVITE" ? inviteClient : nonInviteClient, method, key, startedAt);
+    super(host, method === "INVITE" ? inviteClient : nonInviteClient, method, key, callId, startedAt);
     this.#client = host;
     this.#user = user;
     this.flow = flow;
-    this.callId = callId;
     this.bytes = bytes;
   }
 

@@ -74,7 +74,7 @@ export class TransactionLayer {
   timers: TimerSettings;
   transactionsMax: number;
   transactionsPerSourceMax: number;
-  /** Holds for the requests sent from now on. */
+  /** Whether a response must also have the Call-ID of its request. */
   matchCallId: boolean;
   /** Sees what is sent; null: nobody does. */
   tap: MessageTap | null = null;
@@ -176,17 +176,23 @@ export class TransactionLayer {
     const client = this.#clients.get(key);
     const ours = client !== undefined && client.method === cseq.method && isSentBy(via, client.flow.local);
     if (!ours) this.#user.strayResponse(response, flow);
-    else if (client.callId === null || client.callId === response.callId) client.receive(response);
+    else if (!this.matchCallId || client.callId === response.callId) client.receive(response);
     else this.#metrics.foreignCallIds.inc();
   }
 
   /**
-   * Sends a request statefully. `bytes` is the whole message with `branch` in its topmost Via; the
-   * user hears of everything that follows.
+   * Sends a request statefully. `bytes` is the whole message, with `branch` in its topmost Via and that
+   * Call-ID; the user hears of everything that follows.
    */
-  send(bytes: Buffer, method: string, branch: string, flow: Flow, user: ClientUser): ClientTransaction {
+  send(
+    bytes: Buffer,
+    method: string,
+    branch: string,
+    callId: string,
+    flow: Flow,
+    user: ClientUser,
+  ): ClientTransaction {
     const key = clientKey(branch, method);
-    const callId = this.matchCallId ? (this.scanner.scan(bytes)?.callId ?? null) : null;
     const transaction = new ClientTransaction(
       this,
       key,
@@ -299,7 +305,7 @@ export class TransactionLayer {
       headers: [`Retry-After: ${RETRY_AFTER_S}`],
     });
     const isSent = back.send(answer);
-    this.tap?.sent(answer, back, isSent);
+    this.tap?.sent(answer, request.callId ?? "", back, isSent);
   }
 }
 

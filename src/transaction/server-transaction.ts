@@ -59,7 +59,15 @@ export class ServerTransaction extends Transaction {
     via: Via,
     startedAt: number,
   ) {
-    super(host, request.method === "INVITE" ? inviteServer : nonInviteServer, request.method, key, startedAt);
+    const { method } = request;
+    super(
+      host,
+      method === "INVITE" ? inviteServer : nonInviteServer,
+      method,
+      key,
+      request.callId ?? "",
+      startedAt,
+    );
     this.#server = host;
     this.request = request;
     this.source = source;
@@ -92,7 +100,7 @@ export class ServerTransaction extends Transaction {
 
   #sendLate(bytes: Buffer): void {
     const isSent = this.#reply.send(bytes);
-    this.host.tap?.sent(bytes, this.#reply, isSent);
+    this.host.tap?.sent(bytes, this.callId, this.#reply, isSent);
   }
 
   /** Its answers take another way from now on, which may be found later. */

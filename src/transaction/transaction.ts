@@ -31,6 +31,8 @@ export abstract class Transaction implements TimerOwner, FlowObserver {
   readonly method: string;
   /** The key under which the layer holds it. */
   readonly key: string;
+  /** Of its request. */
+  readonly callId: string;
   readonly startedAt: number;
   protected readonly host: TransactionHost;
   /** The last message sent, for "resend"; null once nothing can ask for it. */
@@ -41,11 +43,19 @@ export abstract class Transaction implements TimerOwner, FlowObserver {
   #retransmit: WheelTimer | null = null;
   #lifetime: WheelTimer | null = null;
 
-  constructor(host: TransactionHost, machine: Machine, method: string, key: string, startedAt: number) {
+  constructor(
+    host: TransactionHost,
+    machine: Machine,
+    method: string,
+    key: string,
+    callId: string,
+    startedAt: number,
+  ) {
     this.host = host;
     this.machine = machine;
     this.method = method;
     this.key = key;
+    this.callId = callId;
     this.startedAt = startedAt;
     this.#state = machine.initial;
   }
@@ -129,7 +139,7 @@ export abstract class Transaction implements TimerOwner, FlowObserver {
   protected transmit(bytes: Buffer | null): void {
     if (bytes === null) return;
     const isSent = this.flow.send(bytes);
-    this.host.tap?.sent(bytes, this.flow, isSent);
+    this.host.tap?.sent(bytes, this.callId, this.flow, isSent);
     if (isSent) return;
     // A datagram that could not be sent counts as lost on the way: the retransmission timers deal with it.
     if (this.flow.reliable) this.#sendingFailed = true;

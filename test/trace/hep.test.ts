@@ -99,8 +99,8 @@ describe("ARC-29, B-37 the copies", () => {
   test("leave at the end of the turn, in order, with stars for secrets; what was not sent has none", () => {
     const { clock, packets, hep } = exporter();
     hep.received(message(BYE), FLOW);
-    hep.sent(Buffer.from("SIP/2.0 200 OK\r\nCall-ID: c\r\n\r\n"), FLOW, true);
-    hep.sent(BYE, FLOW, false);
+    hep.sent(Buffer.from("SIP/2.0 200 OK\r\nCall-ID: c\r\n\r\n"), "c", FLOW, true);
+    hep.sent(BYE, "c", FLOW, false);
     expect(packets).toEqual([]);
     clock.endTurn();
     expect(packets.map((packet) => packet.latin1Slice())).toEqual([
@@ -122,7 +122,7 @@ describe("ARC-29, B-37 the copies", () => {
   test("too large, and not taken by the socket: counted each", () => {
     const { clock, metrics, hep } = exporter(false);
     hep.received(message(BYE), FLOW);
-    hep.sent(Buffer.concat([BYE, Buffer.alloc(70_000, "x")]), FLOW, true);
+    hep.sent(Buffer.concat([BYE, Buffer.alloc(70_000, "x")]), "c", FLOW, true);
     clock.endTurn();
     expect(counterOf(metrics, "sipedge_hep_dropped_total", "not_sent")).toBe(1);
     expect(counterOf(metrics, "sipedge_hep_dropped_total", "too_large")).toBe(1);

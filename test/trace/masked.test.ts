@@ -1,7 +1,6 @@
 /** What is shown of a message, and what is not. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { callIdOf } from "../../src/trace/call-id.ts";
 import { masked } from "../../src/trace/masked.ts";
 
 const message = (lines: readonly string[], body = ""): Buffer =>
@@ -63,16 +62,4 @@ describe("secrets are stars, and no byte is added or taken away", () => {
       { seed: 3 },
     );
   });
-});
-
-describe("the Call-ID of a message that leaves", () => {
-  for (const [name, lines, id] of [
-    ["as it is usually written", ["Via: x", "Call-ID: a@b "], "a@b"],
-    ["compact", ["v: x", "i:a@b"], "a@b"],
-    ["in any case", ["Via: x", "CALL-id\t:  a@b"], "a@b"],
-    ["none", ["Via: x"], null],
-  ] as const)
-    test(name, () => {
-      expect(callIdOf(message(["INVITE sip:x SIP/2.0", ...lines], "i: body"))).toBe(id);
-    });
 });

@@ -350,6 +350,7 @@ describe("what the user does from inside a callback", () => {
       Buffer.from(request("INVITE", "z9hG4bKmine", "192.0.2.1:5060")),
       "INVITE",
       "z9hG4bKmine",
+      "call-1@198.51.100.7",
       rig.flow(),
       {
         answered(each) {

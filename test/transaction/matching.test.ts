@@ -180,7 +180,14 @@ describe("RFC 3261 §17.1.1.3 the ACK of a refusal", () => {
       Route: "<sip:next.example.test;lr>",
       Contact: "<sip:alice@198.51.100.7>",
     }).replace("Max-Forwards: 70", "Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKbelow\r\nMax-Forwards: 12");
-    rig.layer.send(Buffer.from(bytes), "INVITE", "z9hG4bKmine", rig.flow(), rig.clientUser);
+    rig.layer.send(
+      Buffer.from(bytes),
+      "INVITE",
+      "z9hG4bKmine",
+      "call-1@198.51.100.7",
+      rig.flow(),
+      rig.clientUser,
+    );
     rig.receive(response(486, "INVITE"), rig.flow());
     expect(rig.sent[1]!.text.split("\r\n")).toEqual([
       "ACK sip:bob@example.test SIP/2.0",

@@ -189,6 +189,7 @@ export class Rig {
       Buffer.from(request(method, branch, "192.0.2.1:5060")),
       method,
       branch,
+      "call-1@198.51.100.7",
       flow,
       this.clientUser,
     );
