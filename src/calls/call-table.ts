@@ -7,6 +7,7 @@ import type { Dice } from "../base/dice.ts";
 import type { Flow } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import { Call, type CallFacts, type EndedBy } from "./call.ts";
+import { CallIndex } from "./call-index.ts";
 import type { CallEnd } from "./call-record.ts";
 
 export interface CallRules {
@@ -37,7 +38,7 @@ const ENDING_MS_MAX = 40_000;
 export class CallTable {
   rules: CallRules;
   readonly #parts: CallTableParts;
-  readonly #calls = new Map<string, Call>();
+  readonly #index = new CallIndex();
   readonly #byId = new Map<string, Call>();
   readonly #left: Counter;
   /** Call attempts since the start, and those of them that were answered. */
@@ -49,7 +50,7 @@ export class CallTable {
     this.#parts = parts;
     this.rules = rules;
     const { metrics } = parts;
-    metrics.gauge("sipedge_calls", "Calls being set up or running", () => this.#calls.size);
+    metrics.gauge("sipedge_calls", "Calls being set up or running", () => this.size);
     metrics.gauge("sipedge_calls_up", "Calls that were answered and run", () => this.#countUp());
     this.begun = metrics.counter("sipedge_calls_begun_total", "Call attempts");
     this.taken = metrics.counter("sipedge_calls_answered_total", "Call attempts that were answered");
@@ -57,13 +58,12 @@ export class CallTable {
   }
 
   get size(): number {
-    return this.#calls.size;
+    return this.#byId.size;
   }
 
   begin(facts: Omit<CallFacts, "started_ms" | "started_at">, cseq: number): void {
-    const key = keyOf(facts.call_id, facts.from_tag);
-    if (this.#calls.has(key)) return; // a spiral: it has passed here before
-    if (this.#calls.size >= this.rules.calls_max) {
+    if (this.#index.get(facts.call_id, facts.from_tag) !== undefined) return; // a spiral: it has passed here before
+    if (this.size >= this.rules.calls_max) {
       this.#left.inc();
       return;
     }
@@ -71,22 +71,22 @@ export class CallTable {
     this.begun.inc();
     const call = new Call(dice.token(), { ...facts, started_ms: clock.wall(), started_at: clock.now() });
     call.caller_cseq = cseq;
-    this.#calls.set(key, call);
+    this.#index.add(call);
     this.#byId.set(call.id, call);
     this.#arm();
   }
 
   /** The call of a message with these tags, whichever side sent it; null: none is followed. */
   find(call_id: string, from_tag: string | null, to_tag: string | null): Call | null {
-    const byCaller = this.#calls.get(keyOf(call_id, from_tag));
+    const byCaller = this.#index.get(call_id, from_tag);
     if (byCaller !== undefined) return byCaller;
-    return (to_tag === null ? undefined : this.#calls.get(keyOf(call_id, to_tag))) ?? null;
+    return (to_tag === null ? undefined : this.#index.get(call_id, to_tag)) ?? null;
   }
 
   /** How many calls this account began that are not over. */
   countOf(account: string): number {
     let count = 0;
-    for (const { facts } of this.#calls.values()) if (facts.user === account) count++;
+    for (const { facts } of this.#byId.values()) if (facts.user === account) count++;
     return count;
   }
 
@@ -125,17 +125,15 @@ export class CallTable {
   }
 
   end(call: Call, by: EndedBy, status: number, reason: string): void {
-    const key = keyOf(call.facts.call_id, call.facts.from_tag);
-    if (this.#calls.get(key) !== call) return;
-    this.#calls.delete(key);
-    this.#byId.delete(call.id);
+    if (!this.#byId.delete(call.id)) return;
+    this.#index.delete(call);
     this.#parts.onEnd(call, { at_ms: call.wallOf(this.#parts.clock.now()), status, reason, by });
   }
 
   /** At most `max`, the oldest first. */
   some(max: number): readonly Call[] {
     const calls: Call[] = [];
-    for (const call of this.#calls.values()) {
+    for (const call of this.#byId.values()) {
       if (calls.length >= max) break;
       calls.push(call);
     }
@@ -149,7 +147,7 @@ export class CallTable {
 
   #countUp(): number {
     let up = 0;
-    for (const { state } of this.#calls.values()) if (state === "up") up++;
+    for (const { state } of this.#byId.values()) if (state === "up") up++;
     return up;
   }
 
@@ -157,8 +155,8 @@ export class CallTable {
     this.#sweep ??= this.#parts.clock.after(SWEEP_MS, () => {
       this.#sweep = null;
       const now = this.#parts.clock.now();
-      for (const call of [...this.#calls.values()]) this.#look(call, now);
-      if (this.#calls.size > 0) this.#arm();
+      for (const call of [...this.#byId.values()]) this.#look(call, now);
+      if (this.size > 0) this.#arm();
     });
   }
 
@@ -175,6 +173,3 @@ export class CallTable {
     else this.#parts.onLook(call);
   }
 }
-
-/** A caller without a tag has a place of his own: no tag is empty. */
-const keyOf = (call_id: string, tag: string | null): string => `${call_id} ${tag ?? ""}`;

@@ -3,6 +3,8 @@
  * One instance serves all messages in turn, so that an edit costs no garbage.
  */
 const EDITS_MAX = 600; // more than two for each header line a message may have
+/** So many bytes are copied here in the time that a call out of compiled code takes. */
+const BY_HAND_MAX = 64;
 
 export class Edits {
   readonly #starts = new Int32Array(EDITS_MAX);
@@ -49,11 +51,14 @@ export class Edits {
     for (let i = 0; i < this.#count; i++) {
       const start = this.#starts[i]!;
       if (start > read) {
-        bytes.copy(out, write, read, start);
+        if (start - read > BY_HAND_MAX) bytes.copy(out, write, read, start);
+        else for (let at = read; at < start; at++) out[write + at - read] = bytes[at]!;
         write += start - read;
       }
       const text = this.#texts[i]!;
-      if (text !== "") write += out.latin1Write(text, write);
+      if (text.length > BY_HAND_MAX) out.latin1Write(text, write);
+      else for (let at = 0; at < text.length; at++) out[write + at] = text.charCodeAt(at);
+      write += text.length;
       const end = this.#ends[i]!;
       if (end > read) read = end; // an insertion at the start of a removed range comes after it here
       this.#texts[i] = "";

@@ -43,6 +43,9 @@ export const H = {
   Privacy: 36,
 } as const;
 
+/** How many there are: ids are below it. */
+export const IDS = Object.keys(H).length;
+
 export type HeaderId = (typeof H)[keyof typeof H];
 
 const NAMES: readonly (readonly [HeaderId, ...string[]])[] = [

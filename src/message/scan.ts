@@ -3,11 +3,11 @@
  * (RFC 3261 §7, §25.1). Values are not looked into, except Content-Length.
  */
 import { BACKSLASH, COLON, CR, HTAB, isDigit, LF, SP, TOKEN } from "./chars.ts";
-import { H, headerId } from "./header-names.ts";
+import { H, headerId, IDS } from "./header-names.ts";
 import { methodName } from "./methods.ts";
 import { ParseError } from "./parse-error.ts";
 import type { StartLine } from "./sip-message.ts";
-import { SipMessage, STRIDE } from "./sip-message.ts";
+import { LINES_AT, SipMessage, STRIDE } from "./sip-message.ts";
 
 /** Header lines of one message; one more and it is malformed. */
 export const HEADER_LINES_MAX = 256;
@@ -16,11 +16,8 @@ export const FORWARDED_LINES_MAX = HEADER_LINES_MAX - 24;
 
 /** A piece of scratch memory for indexes: one per appliance, used only while `scan` runs. */
 export class Scanner {
-  readonly #index = new Int32Array(HEADER_LINES_MAX * STRIDE);
+  readonly #index = new Int32Array(LINES_AT + HEADER_LINES_MAX * STRIDE);
   #lines = 0;
-  /** Which header fields were seen: bit `id & 31`, of ids below 32 and of the others. */
-  #seenLow = 0;
-  #seenHigh = 0;
   #fault: ParseError | null = null;
 
   /**
@@ -35,20 +32,19 @@ export class Scanner {
     const line = startLine(bytes, start, lineEnd);
     if (line === null) return null;
     this.#lines = 0;
-    this.#seenLow = 0;
-    this.#seenHigh = 0;
+    for (let id = 0; id < IDS; id++) this.#index[id] = 0;
     this.#fault = line.fault;
     const headersStart = lineEnd + 2;
     const bodyStart = this.#headers(bytes, headersStart);
     const bodyEnd = this.#bodyEnd(bytes, bodyStart);
-    const fields = { index: this.#copyOfIndex(), seenLow: this.#seenLow, seenHigh: this.#seenHigh };
-    return new SipMessage(bytes, fields, start, line, headersStart, bodyStart, bodyEnd, this.#fault);
+    const index = this.#copyOfIndex();
+    return new SipMessage(bytes, index, start, line, headersStart, bodyStart, bodyEnd, this.#fault);
   }
 
   /** By hand, which is compiled: `slice` is a call out of it. */
   #copyOfIndex(): Int32Array {
     const index = this.#index;
-    const copy = new Int32Array(this.#lines * STRIDE);
+    const copy = new Int32Array(LINES_AT + this.#lines * STRIDE);
     for (let i = 0; i < copy.length; i++) copy[i] = index[i]!;
     return copy;
   }
@@ -104,10 +100,9 @@ export class Scanner {
     while (from < to && bytes[from]! <= SP && isBlank(bytes[from]!)) from++;
     while (to > from && bytes[to - 1]! <= SP && isBlank(bytes[to - 1]!)) to--;
     const index = this.#index;
-    const i = this.#lines * STRIDE;
+    const i = LINES_AT + this.#lines * STRIDE;
     const id = headerId(bytes, start, nameEnd);
-    if (id < 32) this.#seenLow |= 1 << id;
-    else this.#seenHigh |= 1 << (id & 31);
+    if (index[id] === 0) index[id] = this.#lines + 1;
     index[i] = id;
     index[i + 1] = start;
     index[i + 2] = from;
@@ -123,7 +118,10 @@ export class Scanner {
   #bodyEnd(bytes: Buffer, bodyStart: number): number {
     const index = this.#index;
     let length = -1;
-    for (let i = 0; i < this.#lines * STRIDE; i += STRIDE) {
+    const first = index[H.ContentLength]! - 1;
+    if (first < 0) return bytes.length;
+    const end = LINES_AT + this.#lines * STRIDE;
+    for (let i = LINES_AT + first * STRIDE; i < end; i += STRIDE) {
       if (index[i] !== H.ContentLength) continue;
       const value = decimal(bytes, index[i + 2]!, index[i + 3]!);
       if (value < 0) this.#fault ??= new ParseError("content_length", index[i + 2]!);

@@ -5,10 +5,10 @@
 import type { CSeq } from "./cseq.ts";
 import { parseCSeq } from "./cseq.ts";
 import type { HeaderId } from "./header-names.ts";
-import { H } from "./header-names.ts";
+import { H, IDS } from "./header-names.ts";
 import type { NameAddr } from "./name-addr.ts";
 import { parseNameAddr } from "./name-addr.ts";
-import { hasTag, paramIn, tagIn } from "./params.ts";
+import { paramIn, tagIn } from "./params.ts";
 import { ParseError } from "./parse-error.ts";
 import type { SipUri } from "./uri.ts";
 import { parseUri } from "./uri.ts";
@@ -17,7 +17,11 @@ import { parseVia } from "./via.ts";
 
 const FNV_PRIME = 0x01000193;
 
-/** Numbers per header field in the index: id, name start, value start, value end, line end (after CRLF). */
+/**
+ * The index begins with the number of the first line of each header field, counted from 1; 0: it is not there. Then
+ * come STRIDE numbers for each line: id, name start, value start, value end, line end (after CRLF).
+ */
+export const LINES_AT = IDS;
 export const STRIDE = 5;
 
 /** What the first line says. */
@@ -28,15 +32,6 @@ export interface StartLine {
   readonly uriStart: number;
   readonly uriEnd: number;
   readonly fault: ParseError | null;
-}
-
-/** The header fields of a message as the scanner found them. */
-export interface Fields {
-  /** STRIDE numbers for each line. */
-  readonly index: Int32Array;
-  /** Bit `id & 31` is set when a field of that id is there: of ids below 32, and of the others. */
-  readonly seenLow: number;
-  readonly seenHigh: number;
 }
 
 export class SipMessage {
@@ -63,8 +58,6 @@ export class SipMessage {
   /** What is wrong with it as a whole; such a request can still be answered with 400. */
   readonly fault: ParseError | null;
 
-  readonly #seenLow: number;
-  readonly #seenHigh: number;
   #via: Via | ParseError | null | undefined;
   #cseq: CSeq | ParseError | undefined;
   #uri: SipUri | ParseError | undefined;
@@ -77,7 +70,7 @@ export class SipMessage {
 
   constructor(
     bytes: Buffer,
-    { index, seenLow, seenHigh }: Fields,
+    index: Int32Array,
     start: number,
     line: StartLine,
     headersStart: number,
@@ -87,9 +80,7 @@ export class SipMessage {
   ) {
     this.bytes = bytes;
     this.index = index;
-    this.#seenLow = seenLow;
-    this.#seenHigh = seenHigh;
-    this.count = index.length / STRIDE;
+    this.count = (index.length - LINES_AT) / STRIDE;
     this.isRequest = line.isRequest;
     this.method = line.method;
     this.status = line.status;
@@ -104,10 +95,10 @@ export class SipMessage {
 
   /** Number of the first header line of that name at or after line `from`; -1 when there is none. */
   find(id: HeaderId, from = 0): number {
-    // Most that is asked for is not there.
-    if (((id < 32 ? this.#seenLow : this.#seenHigh) & (1 << (id & 31))) === 0) return -1;
-    const index = this.index;
-    for (let line = from, i = from * STRIDE; line < this.count; line++, i += STRIDE)
+    const { index } = this;
+    const first = index[id]! - 1;
+    if (first < 0 || first >= from) return first;
+    for (let line = from, i = LINES_AT + from * STRIDE; line < this.count; line++, i += STRIDE)
       if (index[i] === id) return line;
     return -1;
   }
@@ -115,26 +106,26 @@ export class SipMessage {
   /** How many header lines have that name. */
   countOf(id: HeaderId): number {
     let count = 0;
-    for (let i = 0; i < this.index.length; i += STRIDE) if (this.index[i] === id) count++;
+    for (let line = 0; line < this.count; line++) if (this.idOf(line) === id) count++;
     return count;
   }
 
   idOf(line: number): number {
-    return this.index[line * STRIDE]!;
+    return this.index[LINES_AT + line * STRIDE]!;
   }
   /** First byte of the line: the name. */
   lineStart(line: number): number {
-    return this.index[line * STRIDE + 1]!;
+    return this.index[LINES_AT + line * STRIDE + 1]!;
   }
   valueStart(line: number): number {
-    return this.index[line * STRIDE + 2]!;
+    return this.index[LINES_AT + line * STRIDE + 2]!;
   }
   valueEnd(line: number): number {
-    return this.index[line * STRIDE + 3]!;
+    return this.index[LINES_AT + line * STRIDE + 3]!;
   }
   /** After the line's CRLF. */
   lineEnd(line: number): number {
-    return this.index[line * STRIDE + 4]!;
+    return this.index[LINES_AT + line * STRIDE + 4]!;
   }
 
   /** The line's field name as written. */
@@ -261,9 +252,7 @@ export class SipMessage {
 
   /** Whether the To has a tag: the request belongs to a dialog (§12). */
   get hasToTag(): boolean {
-    if (this.#toTag !== undefined) return this.#toTag !== null;
-    const line = this.find(H.To);
-    return line >= 0 && hasTag(this.bytes, this.valueStart(line), this.valueEnd(line));
+    return this.toTag !== null;
   }
 
   get reason(): string {

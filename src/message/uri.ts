@@ -119,9 +119,14 @@ export function parseHostPort(
     host = text.slice(from + 1, at).toLowerCase();
     at++;
   } else {
-    while (at < to && HOSTNAME[text.charCodeAt(at)] === 1) at++;
+    let hasUpper = false;
+    for (; at < to; at++) {
+      const c = text.charCodeAt(at);
+      if (HOSTNAME[c] !== 1) break;
+      if (c >= 65 && c <= 90) hasUpper = true;
+    }
     if (at === from) return new ParseError("uri_host", from);
-    host = text.slice(from, at).toLowerCase();
+    host = hasUpper ? text.slice(from, at).toLowerCase() : text.slice(from, at);
   }
   if (at === to) return { host, port: null };
   if (text.charCodeAt(at) !== 58 || at + 1 === to || to - at > 7) return new ParseError("uri_port", at);

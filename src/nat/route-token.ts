@@ -4,8 +4,8 @@
  * state of ours, even after a restart, that the dialog was let through here and between whom.
  */
 import { sameAddress } from "../base/address.ts";
-import { BoundedMap } from "../base/bounded-map.ts";
 import type { Flow, TransportName } from "../base/flow.ts";
+import { RecentMap } from "../base/recent-map.ts";
 import { isSix, readAddress, serialOf, TRANSPORTS, writeAddress } from "./token-bytes.ts";
 
 /** One end of a dialog as we saw it: the address its messages come from and go to. */
@@ -60,7 +60,7 @@ export class RouteTokens {
   /** With the key in it; copied for each token. */
   readonly #hasher: Bun.CryptoHasher;
   readonly #scratch = Buffer.alloc(80);
-  readonly #known = new BoundedMap<string, DialogEnds>(KNOWN_MAX);
+  readonly #known = new RecentMap<string, DialogEnds>(KNOWN_MAX);
 
   /** `key`: 32 secret bytes that survive restarts, or dialogs would not. */
   constructor(key: Uint8Array) {
@@ -81,7 +81,7 @@ export class RouteTokens {
   verify(token: string, callId: string): DialogEnds | null {
     if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
     const name = `${token} ${callId}`;
-    const known = this.#known.peek(name);
+    const known = this.#known.get(name);
     if (known !== undefined) return known;
     const ends = this.#read(token, callId);
     if (ends !== null && name.length <= KNOWN_CHARS_MAX) this.#known.set(name, ends);
