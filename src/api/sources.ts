@@ -19,7 +19,7 @@ import type { NgSnapshot } from "../media/ng-pool.ts";
 import type { VqReport } from "../media/vq-report.ts";
 import type { PeerSnapshot } from "../peers/snapshot.ts";
 import type { Trace, TraceState } from "../trace/trace.ts";
-import type { TransactionsSnapshot } from "../transaction/layer.ts";
+import type { TransactionsSnapshot } from "../transaction/snapshot.ts";
 import type { CertificateSnapshot } from "../transport/certificates.ts";
 import type { ConnectionSnapshot } from "../transport/connections.ts";
 import type { Events } from "./events.ts";

@@ -106,7 +106,14 @@ export class Appliance {
     this.records = new SqliteRecords(file, { clock, log, metrics }, config.records);
     this.#outlets = new RecordOutlets({ clock, log, metrics }, outletRules(config));
     const receiver: Receiver = {
-      message: (bytes, flow) => this.core.receiver.message(bytes, flow),
+      message: (bytes, flow) => {
+        clock.hold();
+        try {
+          this.core.receiver.message(bytes, flow);
+        } finally {
+          clock.release();
+        }
+      },
       broken: (head, flow, code) => this.core.receiver.broken(head, flow, code),
     };
     const admits = (address: string): boolean => this.core.guard.admits(address);

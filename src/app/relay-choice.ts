@@ -27,20 +27,25 @@ export class RelayChoice {
   }
 
   isRelayed(forwarding: Forwarding, copy: Copy): boolean {
+    const mode = this.#users.size + this.#peers.size === 0 ? this.#mode : this.#modeOf(forwarding, copy);
+    return mode === "always" || (mode === "auto" && needsRelay(forwarding, copy));
+  }
+
+  /** "always" of anybody counts more than "never" of anybody else, and each more than the mode of all. */
+  #modeOf(forwarding: Forwarding, copy: Copy): RelayMode {
     const modes = [
       this.#users.get(forwarding.callerUser ?? ""),
       this.#users.get(calleeUser(copy)),
       this.#peers.get(copy.peer ?? ""),
     ];
-    if (modes.includes("always")) return true;
-    if (modes.includes("never")) return false;
-    const mode = modes.includes("auto") ? "auto" : this.#mode;
-    return mode === "always" || (mode === "auto" && needsRelay(forwarding, copy));
+    if (modes.includes("always")) return "always";
+    if (modes.includes("never")) return "never";
+    return modes.includes("auto") ? "auto" : this.#mode;
   }
 }
 
 /** The account that a copy goes to; "" for none. */
-export const calleeUser = (copy: Copy): string => copy.aor?.split("@", 1)[0] ?? "";
+export const calleeUser = ({ aor }: Copy): string => (aor === null ? "" : aor.slice(0, aor.indexOf("@")));
 
 /** Whether the two sides may not reach each other by themselves. */
 function needsRelay({ request, source, callerIsBound }: Forwarding, { calleeIsBound, flow }: Copy): boolean {

@@ -66,6 +66,9 @@ export class Trace {
   chunks = 0;
   /** Entries that gave way. */
   left_out = 0;
+  /** Its neighbours in the list it is in. */
+  older: Trace | null = null;
+  newer: Trace | null = null;
   readonly #store: ChunkStore;
   readonly #kept: Kept[] = [];
 
@@ -102,7 +105,8 @@ export class Trace {
 
   /** Gives all its room back. */
   release(): void {
-    for (const kept of this.#kept.splice(0)) this.#free(kept);
+    for (const kept of this.#kept) this.#free(kept);
+    this.#kept.length = 0;
   }
 
   get size(): number {

@@ -11,6 +11,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { CHUNK_BYTES, ChunkStore } from "./chunk-store.ts";
 import type { Ends, MessageKind, TraceState } from "./trace.ts";
 import { Trace } from "./trace.ts";
+import { TraceList } from "./trace-list.ts";
 
 export interface TraceRules {
   readonly enabled: boolean;
@@ -44,11 +45,11 @@ export class Traces implements MessageTap {
   readonly #clock: Clock;
   readonly #byCallId = new Map<string, Trace>();
   /** Each in the order in which they came to be so. */
-  readonly #states: Readonly<Record<TraceState, Set<Trace>>> = {
-    passing: new Set(),
-    running: new Set(),
-    failed: new Set(),
-    done: new Set(),
+  readonly #states: Readonly<Record<TraceState, TraceList>> = {
+    passing: new TraceList(),
+    running: new TraceList(),
+    failed: new TraceList(),
+    done: new TraceList(),
   };
   readonly #evicted: Counter;
   #rules: TraceRules;
@@ -204,17 +205,15 @@ export class Traces implements MessageTap {
   }
 
   /** The oldest of its kind, but not `except`. False: there is none. */
-  #evict(traces: Set<Trace>, except: Trace | null = null): boolean {
-    for (const trace of traces) {
-      if (trace === except) continue;
-      traces.delete(trace);
-      this.#byCallId.delete(trace.call_id);
-      if (trace.state === "passing") this.#passingChunks -= trace.chunks;
-      trace.release();
-      this.#evicted.inc();
-      return true;
-    }
-    return false;
+  #evict(traces: TraceList, except: Trace | null = null): boolean {
+    const trace = traces.oldest(except);
+    if (trace === null) return false;
+    traces.delete(trace);
+    this.#byCallId.delete(trace.call_id);
+    if (trace.state === "passing") this.#passingChunks -= trace.chunks;
+    trace.release();
+    this.#evicted.inc();
+    return true;
   }
 
   #clear(): void {

@@ -25,6 +25,8 @@ import type { Input, Machine } from "./machine.ts";
 import { clientKey, serverKey } from "./matching.ts";
 import { replyFlow } from "./reply-flow.ts";
 import { ServerTransaction } from "./server-transaction.ts";
+import type { TransactionsSnapshot } from "./snapshot.ts";
+import { snapshotOf } from "./snapshot.ts";
 import { Sources } from "./sources.ts";
 import type { TimerSettings } from "./timers.ts";
 import type { Transaction } from "./transaction.ts";
@@ -244,30 +246,9 @@ export class TransactionLayer {
     return { server: this.#servers.size, client: this.#clients.size };
   }
 
+  /** At most `max` of them one by one. */
   snapshot(max: number): TransactionsSnapshot {
-    const states: Record<string, number> = {};
-    const listed: TransactionRow[] = [];
-    for (const side of [this.#servers, this.#clients]) {
-      for (const transaction of side.values()) {
-        const name = `${transaction.machine.name}.${transaction.state}`;
-        states[name] = (states[name] ?? 0) + 1;
-        if (listed.length < max)
-          listed.push({
-            machine: transaction.machine.name,
-            state: transaction.state,
-            method: transaction.method,
-            key: transaction.key,
-            age_ms: Math.round(this.#clock.now() - transaction.startedAt),
-          });
-      }
-    }
-    return {
-      server: this.#servers.size,
-      client: this.#clients.size,
-      timers: this.wheel.size,
-      states,
-      transactions: listed,
-    };
+    return snapshotOf([this.#servers, this.#clients], this.wheel, max);
   }
 
   #newServer(key: string, request: SipMessage, via: Via, flow: Flow): ServerTransaction {
@@ -312,20 +293,4 @@ export class TransactionLayer {
 /** §18.1.2: a response whose topmost Via does not hold what we put there is not for us. */
 function isSentBy({ host, port }: Via, local: LocalEndpoint): boolean {
   return isNameOf(local, port === null ? host : hostPort(host, port));
-}
-
-export interface TransactionRow {
-  readonly machine: string;
-  readonly state: string;
-  readonly method: string;
-  readonly key: string;
-  readonly age_ms: number;
-}
-
-export interface TransactionsSnapshot {
-  readonly server: number;
-  readonly client: number;
-  readonly timers: number;
-  readonly states: Readonly<Record<string, number>>;
-  readonly transactions: readonly TransactionRow[];
 }

@@ -28,7 +28,7 @@ import type { User, UserStore } from "../../src/location/users.ts";
 import type { PeerSnapshot } from "../../src/peers/snapshot.ts";
 import { ChunkStore } from "../../src/trace/chunk-store.ts";
 import { Trace } from "../../src/trace/trace.ts";
-import type { TransactionsSnapshot } from "../../src/transaction/layer.ts";
+import type { TransactionsSnapshot } from "../../src/transaction/snapshot.ts";
 import type { ConnectionSnapshot } from "../../src/transport/connections.ts";
 import { binding, stored } from "../location/bindings.ts";
 import { VirtualClock } from "../support/virtual-clock.ts";

@@ -15,6 +15,8 @@ class LateClock implements Clock {
 
   now = () => this.at;
   wall = () => this.at;
+  hold = () => {};
+  release = () => {};
   atTurnEnd = (fn: () => void) => fn();
 
   after(ms: number, fn: () => void): Alarm {

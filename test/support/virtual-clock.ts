@@ -21,6 +21,10 @@ export class VirtualClock implements Clock {
     return this.#now;
   }
 
+  hold(): void {}
+
+  release(): void {}
+
   wall(): number {
     return this.wallOffset + this.#now;
   }
