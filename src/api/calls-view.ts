@@ -5,7 +5,6 @@ import { recordOf } from "../calls/call-record.ts";
 import type { MediaReport } from "../media/media-session.ts";
 import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
-import { Scanner } from "../message/scan.ts";
 import type { ApiFailure } from "./failure.ts";
 import { cursorOf, placeOf } from "./paging.ts";
 import type { Answer } from "./schemas.ts";
@@ -14,17 +13,16 @@ import type { ApiSources } from "./sources.ts";
 import { rfc3339 } from "./time.ts";
 
 export function callsView({ calls, clock }: ApiSources, limit: number): Answer<"Calls"> {
-  const scanner = new Scanner();
   const now = clock.now();
   return {
     calls_total: calls.count(),
-    calls: calls.some(limit).map((call) => shownCall(call, now, scanner)),
+    calls: calls.some(limit).map((call) => shownCall(call, now)),
   };
 }
 
 export function callView({ calls, clock }: ApiSources, id: string): Answer<"Call"> | ApiFailure {
   const call = calls.byId(id);
-  return call === null ? noSuchCall(id) : shownCall(call, clock.now(), new Scanner());
+  return call === null ? noSuchCall(id) : shownCall(call, clock.now());
 }
 
 /** Ends a call: both sides get a BYE. `from`: who asks, for the log. */
@@ -33,7 +31,7 @@ export function hangUp(sources: ApiSources, id: string, from: string | null): An
   if (call === null) return noSuchCall(id);
   sources.log.info("call-to-end", { call: id, from });
   if (!sources.calls.hangUp(call)) return { status: 409, error: "not_up", message: "The call is not up" };
-  return shownCall(call, sources.clock.now(), new Scanner());
+  return shownCall(call, sources.clock.now());
 }
 
 /** Null when the cursor is none of ours. */
@@ -109,9 +107,9 @@ function csvField(value: string | number | null): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function shownCall(call: Call, now: number, scanner: Scanner): Answer<"Call"> {
+function shownCall(call: Call, now: number): Answer<"Call"> {
   const at = { at_ms: now, status: 0, reason: "", by: "us" } as const;
-  const { from, to, call_id } = recordOf(call, at, scanner, null);
+  const { from, to, call_id } = recordOf(call, at, null);
   const { answered_at, answered_ms, expires_at, facts, meter, state } = call;
   return {
     id: call.id,

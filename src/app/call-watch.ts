@@ -9,7 +9,7 @@ import type { Log } from "../base/log.ts";
 import type { Metrics } from "../base/metrics.ts";
 import type { Call, EndedBy } from "../calls/call.ts";
 import type { CallEnd, CallRecord } from "../calls/call-record.ts";
-import { recordOf } from "../calls/call-record.ts";
+import { addressIn, cut, recordOf } from "../calls/call-record.ts";
 import { CallTable } from "../calls/call-table.ts";
 import { byesOf } from "../calls/hang-up.ts";
 import { sessionInterval } from "../calls/session-timer.ts";
@@ -85,7 +85,10 @@ export class CallWatch implements CallObserver {
     if (request.hasToTag) return this.#inside(request, callId, cseq);
     if (request.method !== "INVITE") return;
     const { bytes: invite, fromTag } = request; // whole: a part of it would cost an ArrayBuffer of its own
-    const facts = { call_id: callId, from_tag: fromTag, source, user: caller.user };
+    const from = addressIn(request.text(H.From) ?? "");
+    const to = addressIn(request.text(H.To) ?? "");
+    const asked = cut(request.uriText);
+    const facts = { call_id: callId, from_tag: fromTag, from, to, asked, source, user: caller.user };
     this.table.begin({ ...facts, invite }, cseq);
     if (refusal === null) return;
     const call = this.#newCallOf(admitted);
@@ -209,7 +212,7 @@ export class CallWatch implements CallObserver {
     const { meter } = call;
     const report = meter === null ? null : await meter.close();
     if (report !== null) this.#quality.ended(call, report);
-    if (this.#isRecorded) this.#parts.record(recordOf(call, end, this.#scanner, report));
+    if (this.#isRecorded) this.#parts.record(recordOf(call, end, report));
   }
 
   /** Numbers that the two sides use, for BYEs of ours. */

@@ -136,7 +136,7 @@ export class Core implements TransactionUser {
       lookUpReply: (sentBy, found) => this.locator.lookUpResponse(sentBy, found),
     });
     const judge = new NatJudge(config.nat.reasons);
-    const { traces, notes } = makeTracing({ clock, metrics, layer: this.layer, answers, judge }, config);
+    const { traces, notes } = makeTracing({ clock, metrics, layer: this.layer, answers }, config);
     this.traces = traces;
     this.#intake = new Intake({
       ...{ scanner, layer: this.layer, answers, metrics, log, limits: config.limits },

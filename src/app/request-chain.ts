@@ -17,7 +17,7 @@ import { unescapeUser } from "../message/uri.ts";
 import type { FlowTokens, NamedFlow } from "../nat/flow-token.ts";
 import { isNamed } from "../nat/flow-token.ts";
 import type { NatJudge } from "../nat/judge.ts";
-import { cameDirectly } from "../nat/judge.ts";
+import { cameDirectly, isBoundBy } from "../nat/judge.ts";
 import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
 import type { Screening } from "../peers/screening.ts";
 import { telAsSip } from "../peers/tel.ts";
@@ -206,6 +206,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
   if ("status" in admission) return admission;
   const isNewCall = request.method === "INVITE" && !request.hasToTag;
   const caller = callerOf(rooms, source, admission, isNewCall ? fromUserOf(request) : null);
+  const callerNat = mayNeedFlow(request, admission) ? rooms.judge.reasonsOf(request, source) : null;
   const admitted = {
     request,
     source,
@@ -216,7 +217,8 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     assertedUri: caller.identity === null ? null : accountUri(caller.identity, rooms.domains.canonical),
     senderIsTrusted: rooms.trusted.has(source.remoteAddress) || rooms.peerOf(source) !== null,
     callerIsOurs: admission.ours,
-    callerIsBound: mayNeedFlow(request, admission) && rooms.judge.isBound(request, source),
+    callerIsBound: callerNat !== null && isBoundBy(callerNat, request),
+    callerNat,
     spentLines: spentCredentials(rooms, request),
     caller,
     callerIsVouched: caller.isVouched,

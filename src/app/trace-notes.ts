@@ -4,10 +4,8 @@
  */
 import type { Flow } from "../base/flow.ts";
 import type { CallEnd } from "../calls/call-record.ts";
-import { ParseError } from "../message/parse-error.ts";
 import type { Refusal } from "../message/refusal.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import type { NatJudge } from "../nat/judge.ts";
 import type { Branch } from "../proxy/branch.ts";
 import type { CallObserver } from "../proxy/call-observer.ts";
 import type { Admitted } from "../proxy/sender.ts";
@@ -16,11 +14,9 @@ import type { Traces } from "../trace/traces.ts";
 
 export class TraceNotes implements CallObserver {
   readonly #traces: Traces;
-  readonly #judge: NatJudge;
 
-  constructor(traces: Traces, judge: NatJudge) {
+  constructor(traces: Traces) {
     this.#traces = traces;
-    this.#judge = judge;
   }
 
   begun(admitted: Admitted, refusal: Refusal | null): void {
@@ -28,7 +24,7 @@ export class TraceNotes implements CallObserver {
     if (!this.#traces.has(callId)) return;
     if (request.method === "INVITE") this.#traces.began(callId);
     if (refusal !== null || request.hasToTag) return;
-    this.#traces.note(callId, `caller: ${this.#callerOf(admitted)}`);
+    this.#traces.note(callId, `caller: ${callerOf(admitted)}`);
   }
 
   sent(target: Target, flow: Flow, { callId, request }: Admitted): void {
@@ -68,23 +64,19 @@ export class TraceNotes implements CallObserver {
     if (wasAnswered) this.#traces.note(call_id, `over, ended by ${by}${reason === "" ? "" : `: ${reason}`}`);
     this.#traces.over(call_id, isFailed);
   }
+}
 
-  #callerOf({ caller, callerIsBound, request, source }: Admitted): string {
-    const who =
-      caller.user !== null
-        ? `account ${caller.user}${caller.identity === caller.user ? "" : ` as ${caller.identity}`}`
-        : caller.ours
-          ? "trusted network"
-          : caller.peer !== null
-            ? `peer ${caller.peer}`
-            : "no account of ours";
-    const { contact } = request;
-    const uri = contact === null || contact instanceof ParseError ? null : contact.uri;
-    const reasons = this.#judge.reasons(request, source, uri);
-    const nat =
-      reasons !== "" ? `, behind a NAT (${reasons})` : callerIsBound ? ", reached over its flow" : "";
-    return `${who}${nat}`;
-  }
+function callerOf({ caller, callerIsBound, callerNat }: Admitted): string {
+  const who =
+    caller.user !== null
+      ? `account ${caller.user}${caller.identity === caller.user ? "" : ` as ${caller.identity}`}`
+      : caller.ours
+        ? "trusted network"
+        : caller.peer !== null
+          ? `peer ${caller.peer}`
+          : "no account of ours";
+  if (callerNat !== null && callerNat !== "") return `${who}, behind a NAT (${callerNat})`;
+  return `${who}${callerIsBound ? ", reached over its flow" : ""}`;
 }
 
 function whyOf({ binding, hop, path, retarget }: Target): string {

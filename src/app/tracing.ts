@@ -2,7 +2,6 @@
  * The traces, fed by everything that has something to say of a call.
  */
 import type { Config } from "../config/schema.ts";
-import type { NatJudge } from "../nat/judge.ts";
 import type { TraceRules, TracesParts } from "../trace/traces.ts";
 import { Traces } from "../trace/traces.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
@@ -20,13 +19,12 @@ export function makeTracing(
   parts: TracesParts & {
     readonly layer: TransactionLayer;
     readonly answers: Answers;
-    readonly judge: NatJudge;
   },
   config: Config,
 ): { readonly traces: Traces; readonly notes: TraceNotes } {
-  const { answers, judge, layer } = parts;
+  const { answers, layer } = parts;
   const traces = new Traces(parts, traceRules(config));
-  const notes = new TraceNotes(traces, judge);
+  const notes = new TraceNotes(traces);
   layer.tap = traces;
   answers.tap = traces;
   answers.onRefused = (call_id, refusal) => notes.refused(call_id, refusal);

@@ -2,9 +2,8 @@
  * What stays of a call attempt: one record, made when it is over.
  */
 import type { MediaReport } from "../media/media-session.ts";
-import { H } from "../message/header-names.ts";
-import type { Scanner } from "../message/scan.ts";
 import type { Call, EndedBy } from "./call.ts";
+import { TEXT_CHARS_MAX } from "./call.ts";
 
 /** Times are Unix milliseconds; text is as it came, cut to `TEXT_CHARS_MAX`. */
 export interface CallRecord {
@@ -36,9 +35,6 @@ export interface CallRecord {
   readonly media?: MediaReport | null;
 }
 
-/** The longest text of a record. */
-export const TEXT_CHARS_MAX = 300;
-
 /** How a call ended. */
 export interface CallEnd {
   readonly at_ms: number;
@@ -50,11 +46,9 @@ export interface CallEnd {
 export function recordOf(
   call: Call,
   { at_ms, status, reason, by }: CallEnd,
-  scanner: Scanner,
   media: MediaReport | null,
 ): CallRecord {
   const { facts } = call;
-  const invite = scanner.scan(facts.invite);
   return {
     id: call.id,
     call_id: cut(facts.call_id),
@@ -62,9 +56,9 @@ export function recordOf(
     rang_ms: call.rang_ms,
     answered_ms: call.answered_ms,
     ended_ms: Math.max(at_ms, facts.started_ms),
-    from: addressIn(invite?.text(H.From) ?? ""),
-    to: addressIn(invite?.text(H.To) ?? ""),
-    asked: cut(invite?.uriText ?? ""),
+    from: facts.from,
+    to: facts.to,
+    asked: facts.asked,
     user: facts.user,
     source: facts.source.id,
     target: cut(call.target),
@@ -79,9 +73,9 @@ export function recordOf(
 }
 
 /** A value of From or To without its parameters: read further when somebody asks. */
-function addressIn(value: string): string {
+export function addressIn(value: string): string {
   const end = value.indexOf(">");
   return cut(end < 0 ? (value.split(";", 1)[0] ?? "") : value.slice(0, end + 1));
 }
 
-const cut = (text: string): string => text.slice(0, TEXT_CHARS_MAX);
+export const cut = (text: string): string => text.slice(0, TEXT_CHARS_MAX);

@@ -13,6 +13,9 @@ export type CallState = "trying" | "ringing" | "up" | "ending";
 /** Who ended it: one of the two, we ourselves, or nobody did and its time was over. */
 export type EndedBy = "caller" | "callee" | "us" | "nobody";
 
+/** The longest text of a call that is kept for its record. */
+export const TEXT_CHARS_MAX = 300;
+
 /**
  * What is known when a call begins. `…_ms` are Unix milliseconds, `…_at` are `clock.now()`: how long something lasts is
  * measured by that, for the wall clock may jump.
@@ -24,6 +27,10 @@ export interface CallFacts {
   readonly from_tag: string | null;
   /** The INVITE as it came: never changed. */
   readonly invite: Buffer;
+  /** From and To without their parameters, and the Request-URI: as they came, cut to `TEXT_CHARS_MAX`. */
+  readonly from: string;
+  readonly to: string;
+  readonly asked: string;
   /** The account the caller proved; null: none. */
   readonly user: string | null;
   /** The flow the INVITE came on. */

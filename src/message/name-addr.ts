@@ -101,7 +101,9 @@ function withParams(display: string, uri: SipUri, entry: string, from: number): 
   if (from === entry.length) return { display, uri, paramsText: "", params: NO_PARAMS };
   const paramsText = entry.slice(from).trim();
   if (paramsText !== "" && !paramsText.startsWith(";")) return new ParseError("params", from);
-  const unquoted = paramsText.replace(/"(?:\\[\s\S]|[^"\\])*"/g, '""');
+  const unquoted = paramsText.includes('"')
+    ? paramsText.replace(/"(?:\\[\s\S]|[^"\\])*"/g, '""')
+    : paramsText;
   if (/;\s*(;|$)|[<>]/.test(unquoted)) return new ParseError("params", from);
   const params = parseParams(paramsText);
   for (const name of params.keys()) if (!isName(name)) return new ParseError("params", from);

@@ -40,17 +40,9 @@ export class NatJudge {
     return natReasons(seen, this.counted, (address) => inside?.networks.has(address) ?? false).join(",");
   }
 
-  /**
-   * Whether messages for its sender are to go back over the flow it came on, whatever its Contact says: it stands
-   * behind a NAT, or asks for it with "ob" (RFC 5626 §4.3).
-   */
-  isBound(request: SipMessage, source: Flow): boolean {
-    const read = request.contact;
-    const contact = read === null || read instanceof ParseError ? null : read.uri;
-    if (this.reasons(request, source, contact) !== "") return true;
-    return (
-      contact !== null && contact.params !== "" && uriParam(contact, "ob") !== null && cameDirectly(request)
-    );
+  /** The same by the Contact that the request has. */
+  reasonsOf(request: SipMessage, source: Flow): string {
+    return this.reasons(request, source, contactOf(request));
   }
 
   /** Names of the signs that an ALG rewrote it, with commas; empty: none. */
@@ -64,12 +56,26 @@ export class NatJudge {
   }
 }
 
+/**
+ * Whether messages for its sender are to go back over the flow it came on, whatever its Contact says: it stands
+ * behind a NAT (`reasons`), or asks for it with "ob" (RFC 5626 §4.3).
+ */
+export function isBoundBy(reasons: string, request: SipMessage): boolean {
+  if (reasons !== "") return true;
+  const contact = contactOf(request);
+  return (
+    contact !== null && contact.params !== "" && uriParam(contact, "ob") !== null && cameDirectly(request)
+  );
+}
+
+function contactOf({ contact }: SipMessage): SipUri | null {
+  return contact === null || contact instanceof ParseError ? null : contact.uri;
+}
+
 /** Whether no other proxy stands between the sender and us: there is one Via. */
 export function cameDirectly(request: SipMessage): boolean {
   const first = request.find(H.Via);
   if (first < 0 || request.find(H.Via, first + 1) >= 0) return false;
-  const { bytes } = request;
-  for (let at = request.valueStart(first); at < request.valueEnd(first); at++)
-    if (bytes[at] === COMMA) return false;
-  return true;
+  const comma = request.bytes.indexOf(COMMA, request.valueStart(first));
+  return comma < 0 || comma >= request.valueEnd(first);
 }

@@ -48,6 +48,8 @@ export type UseFlow = (hop: NextHop, flow: FoundFlow, rest: readonly Place[], no
 export interface Admitted extends Forwarding {
   /** Who sent it. */
   readonly caller: Caller;
+  /** Names of the reasons why they count as behind a NAT, with commas, "": none; null: nobody asked. */
+  readonly callerNat: string | null;
   /** Where it may go; null: anywhere. */
   readonly permit: Permit | null;
   /** The flow it must go out on, as a token of ours in its Route names it; null: none does. */
