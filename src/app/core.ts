@@ -141,6 +141,7 @@ export class Core implements TransactionUser {
     this.#intake = new Intake({
       ...{ scanner, layer: this.layer, answers, metrics, log, limits: config.limits },
       onReceived: (message, flow) => traces.received(message, flow),
+      takesPing: (bytes, flow) => this.keepalive.takes(bytes, flow),
     });
     this.#endpoints = transports.endpoints();
     this.domains.configure(config.domains, this.#endpoints);

@@ -37,6 +37,8 @@ export interface IntakeRooms {
   readonly log: Log;
   /** Absent: nothing but what the transports bound. */
   readonly limits?: MessageLimits;
+  /** Whether these are the bytes of an answer to a ping of ours, which is then dealt with. Absent: there are none. */
+  readonly takesPing?: (bytes: Buffer, flow: Flow) => boolean;
   /** Told of every message that could be read, before anything is done with it. */
   readonly onReceived?: (message: SipMessage, flow: Flow) => void;
 }
@@ -73,6 +75,8 @@ export class Intake implements Receiver {
 
   message(bytes: Buffer, flow: Flow): void {
     try {
+      if (this.#rooms.takesPing?.(bytes, flow) === true)
+        return this.#responses[bytes[STATUS_AT]! - ZERO]?.inc();
       const message = this.#rooms.scanner.scan(bytes);
       if (message === null) return this.#drop("not_sip");
       this.#rooms.onReceived?.(message, flow);
@@ -157,6 +161,9 @@ export class Intake implements Receiver {
       .inc();
   }
 }
+
+const STATUS_AT = "SIP/2.0 ".length;
+const ZERO = 48;
 
 const UNBOUNDED: MessageLimits = {
   datagram_bytes_max: Number.POSITIVE_INFINITY,

@@ -1,6 +1,7 @@
 /**
  * One flow that is kept open, the reasons for that, and what its pings have brought.
  */
+import type { Flow } from "../base/flow.ts";
 import { hostPort } from "../base/flow.ts";
 import type { KeepaliveCondition, KeptFlow } from "./kept-flow.ts";
 
@@ -31,6 +32,8 @@ export class KeptEndpoint {
   /** What its phone registered; null: nobody registered over it. */
   uri: string | null = null;
   cseq = 0;
+  /** What its pings leave on, while it is over UDP and that socket is open; null: to be found anew. */
+  live: Flow | null = null;
   /** CSeq of the newest ping that was answered. */
   answered_cseq = 0;
   sent = 0;
@@ -43,6 +46,8 @@ export class KeptEndpoint {
   lost = false;
   /** `condition key` → `clock.now()` of its end: the wall clock may jump under a call. */
   readonly #until = new Map<string, number>();
+  /** Nothing ends before. */
+  #nextEnd = Number.POSITIVE_INFINITY;
 
   constructor(flow: KeptFlow, number: number, token: string) {
     this.flow = flow;
@@ -55,6 +60,7 @@ export class KeptEndpoint {
     const name = nameOf(condition, key);
     if (!this.#until.has(name) && this.#until.size >= CONDITIONS_MAX) return false;
     this.#until.set(name, ends_at);
+    this.#nextEnd = Math.min(this.#nextEnd, ends_at);
     return true;
   }
 
@@ -64,14 +70,14 @@ export class KeptEndpoint {
 
   /** Forgets what has ended by now; says what that was, as `condition key`. */
   expire(now: number): readonly string[] {
-    let ended: string[] | null = null;
-    for (const [name, ends_at] of this.#until) {
-      if (ends_at > now) continue;
-      this.#until.delete(name);
-      ended ??= [];
-      ended.push(name);
-    }
-    return ended ?? NONE;
+    if (now < this.#nextEnd) return NONE;
+    const ended: string[] = [];
+    this.#nextEnd = Number.POSITIVE_INFINITY;
+    for (const [name, ends_at] of this.#until)
+      if (ends_at <= now) ended.push(name);
+      else this.#nextEnd = Math.min(this.#nextEnd, ends_at);
+    for (const name of ended) this.#until.delete(name);
+    return ended;
   }
 
   /** Every reason, as `condition key`. */

@@ -62,6 +62,60 @@ function uriOf({ remoteAddress, remotePort, transport }: Flow): string {
   return `sip:${hostPort(remoteAddress, remotePort)}${param}`;
 }
 
+const BRANCH_BYTES = Buffer.from(BRANCH, "latin1");
+const DOT = 46;
+const ZERO = 48;
+/** The topmost Via of an answer stands within so many bytes, or the answer goes the long way. */
+const LOOK_MAX = 256;
+const DIGITS_MAX = 9;
+/** The first digit of the status in a response, and of a final one. */
+const STATUS_AT = "SIP/2.0 ".length;
+const FINAL = "2".charCodeAt(0);
+/** "SIP/2.0 200" and a Via that could have the branch in it. */
+const ANSWER_BYTES_MIN = 48;
+
+/**
+ * The ping of ours that these bytes answer for good, by number and token, when they look as answers usually do; null:
+ * whatever they are has to be read. Who sent them is still to be asked.
+ */
+export function readAnswer(
+  bytes: Buffer,
+  endpoints: ReadonlyMap<number, KeptEndpoint>,
+): { readonly endpoint: KeptEndpoint; readonly cseq: number } | null {
+  const isResponse = bytes.length >= ANSWER_BYTES_MIN && bytes[0] === 83 && bytes[3] === 47;
+  if (!isResponse || bytes[STATUS_AT]! < FINAL) return null;
+  const branch = bytes.indexOf(BRANCH_BYTES, STATUS_AT);
+  if (branch < 0 || branch > LOOK_MAX) return null;
+  const at = branch + BRANCH.length;
+  const dot = digitsEnd(bytes, at);
+  const endpoint = endpoints.get(numberIn(bytes, at, dot));
+  if (endpoint === undefined || !isToken(bytes, dot, endpoint.token)) return null;
+  const from = dot + endpoint.token.length + 2;
+  const cseq = numberIn(bytes, from, digitsEnd(bytes, from));
+  return cseq < 0 || cseq > endpoint.cseq ? null : { endpoint, cseq };
+}
+
+function digitsEnd(bytes: Buffer, from: number): number {
+  let end = from;
+  while (bytes[end]! >= ZERO && bytes[end]! < ZERO + 10) end++;
+  return end;
+}
+
+/** -1: there are no digits, or too many. */
+function numberIn(bytes: Buffer, from: number, end: number): number {
+  if (end === from || end - from > DIGITS_MAX) return -1;
+  let value = 0;
+  for (let at = from; at < end; at++) value = value * 10 + bytes[at]! - ZERO;
+  return value;
+}
+
+/** Whether `.token.` stands there. */
+function isToken(bytes: Buffer, dot: number, token: string): boolean {
+  if (bytes[dot] !== DOT || bytes[dot + 1 + token.length] !== DOT) return false;
+  for (let i = 0; i < token.length; i++) if (bytes[dot + 1 + i] !== token.charCodeAt(i)) return false;
+  return true;
+}
+
 /** The number, token and CSeq in the branch of a ping of ours; null: it is none. */
 export function readPingBranch(branch: string): { number: number; token: string; cseq: number } | null {
   if (!branch.startsWith(BRANCH)) return null;

@@ -1,27 +1,37 @@
 /**
- * Rounds of pings: each flow has its tick in the round, and all ticks have about as many. There is a timer only
- * while there is a flow.
+ * Rounds of pings: each flow has its slot in the round, and all slots have about as many. There is a timer only
+ * while there is a flow, and it wakes the process once a second at most: waking costs more than many pings.
  */
 import type { Alarm, Clock } from "../base/clock.ts";
 
-/** A round has so many ticks. */
-const TICKS = 100;
-/** A round that is later than this many ticks stays late: nobody is sent a round's pings at once. */
-const LATE_TICKS_MAX = 4;
+/** A round has so many slots. */
+const SLOTS = 100;
+/** The slots of so long are visited together: as many as make a whole number of wakes in a round. */
+const WAKE_MS = 1000;
+const AT_ONCE = [100, 50, 25, 20, 10, 5, 4, 2, 1] as const;
+/** Flows visited before whatever else has arrived has its turn. */
+const TURN_MAX = 200;
+/** A round that is later than this many wakes stays late: nobody is sent a round's pings at once. */
+const LATE_WAKES_MAX = 4;
 
 export class Rounds<T> {
   interval_ms: number;
   readonly #clock: Clock;
-  readonly #visit: (item: T) => void;
-  readonly #slots: Set<T>[] = Array.from({ length: TICKS }, () => new Set());
+  readonly #visit: (item: T, now: number) => void;
+  readonly #slots: Set<T>[] = Array.from({ length: SLOTS }, () => new Set());
   readonly #slotOf = new Map<T, Set<T>>();
-  #tick = 0;
+  /** The next slot to be visited, or the one that is. */
+  #slot = 0;
+  /** Who is still to be visited in it; null: nobody was yet. */
+  #visiting: Iterator<T> | null = null;
+  /** Slots still to be visited in this wake. */
+  #left = 0;
   #due = 0;
   #alarm: Alarm | null = null;
   #running = false;
 
-  /** `visit` is called for each item once in a round; it may remove items. */
-  constructor(clock: Clock, interval_ms: number, visit: (item: T) => void) {
+  /** `visit` is called for each item once in a round, with `clock.now()`; it may remove items. */
+  constructor(clock: Clock, interval_ms: number, visit: (item: T, now: number) => void) {
     this.#clock = clock;
     this.interval_ms = interval_ms;
     this.#visit = visit;
@@ -52,16 +62,16 @@ export class Rounds<T> {
   }
 
   #emptiest(): Set<T> {
-    let best = this.#slots[(this.#tick + TICKS - 1) % TICKS]!;
-    for (let i = 2; i <= TICKS; i++) {
-      const slot = this.#slots[(this.#tick + TICKS - i) % TICKS]!;
+    let best = this.#slots[(this.#slot + SLOTS - 1) % SLOTS]!;
+    for (let i = 2; i <= SLOTS; i++) {
+      const slot = this.#slots[(this.#slot + SLOTS - i) % SLOTS]!;
       if (slot.size < best.size) best = slot;
     }
     return best;
   }
 
   #arm(): void {
-    if (this.#alarm !== null || !this.#running || this.#slotOf.size === 0) return;
+    if (this.#alarm !== null || this.#left > 0 || !this.#running || this.#slotOf.size === 0) return;
     this.#due = this.#clock.now();
     this.#armNext();
   }
@@ -69,15 +79,36 @@ export class Rounds<T> {
   /** Counted from when it was due: being a little late delays nothing after it. A long sleep is not made up for. */
   #armNext(): void {
     const now = this.#clock.now();
-    const tick_ms = this.interval_ms / TICKS;
-    this.#due = Math.max(this.#due + tick_ms, now - LATE_TICKS_MAX * tick_ms);
-    this.#alarm = this.#clock.after(Math.max(0, this.#due - now), () => this.#run());
+    const wake_ms = (this.interval_ms / SLOTS) * this.#slotsAtOnce;
+    this.#due = Math.max(this.#due + wake_ms, now - LATE_WAKES_MAX * wake_ms);
+    this.#alarm = this.#clock.after(Math.max(0, this.#due - now), () => {
+      this.#alarm = null;
+      this.#left = this.#slotsAtOnce;
+      this.#turn();
+    });
   }
 
-  #run(): void {
-    this.#alarm = null;
-    for (const item of this.#slots[this.#tick]!) this.#visit(item);
-    this.#tick = (this.#tick + 1) % TICKS;
+  get #slotsAtOnce(): number {
+    const slot_ms = this.interval_ms / SLOTS;
+    return AT_ONCE.find((count) => count * slot_ms <= WAKE_MS) ?? 1;
+  }
+
+  readonly #turn = (): void => {
+    const now = this.#clock.now();
+    for (let visited = 0; this.#left > 0 && this.#running; visited++) {
+      if (visited === TURN_MAX) return this.#clock.atTurnEnd(this.#turn);
+      this.#visiting ??= this.#slots[this.#slot]!.values();
+      const next = this.#visiting.next();
+      if (next.done !== true) this.#visit(next.value, now);
+      else this.#slotEnds();
+    }
+    this.#left = 0;
     if (this.#running && this.#slotOf.size > 0) this.#armNext();
+  };
+
+  #slotEnds(): void {
+    this.#visiting = null;
+    this.#slot = (this.#slot + 1) % SLOTS;
+    this.#left--;
   }
 }

@@ -12,9 +12,10 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { type EndpointSnapshot, KeptEndpoint } from "./keepalive-endpoint.ts";
 import { KeepaliveMetrics } from "./keepalive-metrics.ts";
 import type { PingWords } from "./keepalive-ping.ts";
-import { pingBytes, readPingBranch } from "./keepalive-ping.ts";
+import { pingBytes, readAnswer, readPingBranch } from "./keepalive-ping.ts";
 import { Rounds } from "./keepalive-rounds.ts";
 import type { KeepaliveCondition, KeptFlow, KeptState } from "./kept-flow.ts";
+import { isFrom, isRemembered } from "./kept-flow.ts";
 
 export interface KeepaliveRules extends PingWords {
   readonly enabled: boolean;
@@ -61,7 +62,7 @@ export class Keepalive implements FlowObserver {
     this.#parts = parts;
     this.#rules = rules;
     this.#enabled = rules.enabled;
-    this.#rounds = new Rounds(parts.clock, rules.interval_ms, (endpoint) => this.#visit(endpoint));
+    this.#rounds = new Rounds(parts.clock, rules.interval_ms, (endpoint, now) => this.#visit(endpoint, now));
     this.#metrics = new KeepaliveMetrics(parts.metrics, () => this.counts());
     for (const { condition, key, until_ms, flow } of parts.state.load())
       this.#add(flow, condition, key, until_ms, null);
@@ -136,11 +137,25 @@ export class Keepalive implements FlowObserver {
       this.#metrics.forged.inc();
       return true;
     }
-    if (response.status < 200) return true;
-    if (!endpoint.answer(ping.cseq, this.#parts.clock.now())) return true;
+    if (response.status >= 200) this.#answeredBy(endpoint, ping.cseq);
+    return true;
+  }
+
+  /**
+   * The short way for answers as they usually come: true when these are the bytes of a final answer to a ping of ours,
+   * from whom it went to. Everything else is read like any message, and may come to `answered`.
+   */
+  takes(bytes: Buffer, flow: Flow): boolean {
+    const answer = this.#endpoints.size === 0 ? null : readAnswer(bytes, this.#numbers);
+    if (answer === null || !isFrom(answer.endpoint.flow, flow)) return false;
+    this.#answeredBy(answer.endpoint, answer.cseq);
+    return true;
+  }
+
+  #answeredBy(endpoint: KeptEndpoint, cseq: number): void {
+    if (!endpoint.answer(cseq, this.#parts.clock.now())) return;
     this.#metrics.answered.inc();
     if (endpoint.lost) this.#back(endpoint);
-    return true;
   }
 
   /** Null: it is not kept open. */
@@ -248,28 +263,34 @@ export class Keepalive implements FlowObserver {
     if (flow.transport !== "udp") this.#parts.transports.flowById(flow.id)?.unwatch(this);
   }
 
-  #visit(endpoint: KeptEndpoint): void {
-    for (const name of endpoint.expire(this.#parts.clock.now())) this.#ended(endpoint.flow, name);
+  #visit(endpoint: KeptEndpoint, now: number): void {
+    for (const name of endpoint.expire(now)) this.#ended(endpoint.flow, name);
     if (endpoint.idle) this.#forget(endpoint);
-    else if (this.#enabled) this.#ping(endpoint);
+    else if (this.#enabled) this.#ping(endpoint, now);
   }
 
-  #ping(endpoint: KeptEndpoint): void {
+  #ping(endpoint: KeptEndpoint, now: number): void {
     if (endpoint.waiting_since !== null) this.#missed(endpoint);
     endpoint.waiting_since = null;
-    const flow = this.#flowOf(endpoint.flow);
+    const flow = this.#flowOf(endpoint);
     if (flow === null || !flow.send(pingBytes(endpoint, flow, this.#rules))) {
       this.#metrics.unsent.inc(); // our own trouble tells nothing of the phone
       return;
     }
-    if (this.#rules.method !== "zero_bytes") endpoint.waiting_since = this.#parts.clock.now();
+    if (this.#rules.method !== "zero_bytes") endpoint.waiting_since = now;
     endpoint.sent++;
     this.#metrics.sent(this.#rules.method);
   }
 
-  #flowOf({ id, transport, local_address, local_port, remote_address, remote_port }: KeptFlow): Flow | null {
+  #flowOf(endpoint: KeptEndpoint): Flow | null {
+    const { id, transport } = endpoint.flow;
+    if (transport !== "udp") return this.#parts.transports.flowById(id);
+    if (endpoint.live === null || !endpoint.live.open) endpoint.live = this.#udpFlow(endpoint.flow);
+    return endpoint.live;
+  }
+
+  #udpFlow({ local_address, local_port, remote_address, remote_port }: KeptFlow): Flow | null {
     const { transports } = this.#parts;
-    if (transport !== "udp") return transports.flowById(id);
     const isItsSocket = ({ address, port, transport: t }: LocalEndpoint): boolean =>
       t === "udp" && port === local_port && address === local_address;
     const local = transports.endpoints().find(isItsSocket);
@@ -302,17 +323,3 @@ export class Keepalive implements FlowObserver {
 }
 
 const NOBODY = { token: "", cseq: -1, flow: null };
-
-function isRemembered({ transport }: KeptFlow, condition: KeepaliveCondition): boolean {
-  return transport === "udp" && condition !== "registration";
-}
-
-function isFrom(kept: KeptFlow | null, { remoteAddress, remotePort, local }: Flow): boolean {
-  return (
-    kept !== null &&
-    remotePort === kept.remote_port &&
-    remoteAddress === kept.remote_address &&
-    local.port === kept.local_port &&
-    local.address === kept.local_address
-  );
-}

@@ -1,7 +1,7 @@
 /**
  * What keep-alive is told, and what it keeps beyond a restart.
  */
-import type { TransportName } from "../base/flow.ts";
+import type { Flow, TransportName } from "../base/flow.ts";
 
 /** What a flow is kept open for. */
 export type KeepaliveCondition = "registration" | "subscription" | "dialog";
@@ -37,3 +37,19 @@ export interface KeptState {
 
 /** Remembers nothing. */
 export const NO_STATE: KeptState = { load: () => [], put() {}, drop() {} };
+
+/** Whether a restart has to know of it from here: registrations are stored as such, and connections end. */
+export function isRemembered({ transport }: KeptFlow, condition: KeepaliveCondition): boolean {
+  return transport === "udp" && condition !== "registration";
+}
+
+/** Whether what came on a flow came from the other end of the one that is kept. */
+export function isFrom(kept: KeptFlow | null, { remoteAddress, remotePort, local }: Flow): boolean {
+  return (
+    kept !== null &&
+    remotePort === kept.remote_port &&
+    remoteAddress === kept.remote_address &&
+    local.port === kept.local_port &&
+    local.address === kept.local_address
+  );
+}
