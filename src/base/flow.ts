@@ -65,7 +65,8 @@ export interface Flow {
   /**
    * Hands one whole message to the transport. True: it left or is queued (a connection still being
    * opened queues). False: it was dropped (closed, queue full, no route), and nothing will follow.
-   * Never throws. The bytes are not copied and may leave later: they must not change any more.
+   * Never throws. Over a connection the bytes are not copied and may leave later: they must not change any more; a
+   * datagram is taken at once.
    */
   send(bytes: Uint8Array): boolean;
   /** Asks to be told when this connection closes. UDP flows never close by themselves. */

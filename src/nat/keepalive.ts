@@ -12,10 +12,11 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { type EndpointSnapshot, KeptEndpoint } from "./keepalive-endpoint.ts";
 import { KeepaliveMetrics } from "./keepalive-metrics.ts";
 import type { PingWords } from "./keepalive-ping.ts";
-import { pingBytes, readAnswer, readPingBranch } from "./keepalive-ping.ts";
+import { readAnswer, readPingBranch } from "./keepalive-ping.ts";
 import { Rounds } from "./keepalive-rounds.ts";
 import type { KeepaliveCondition, KeptFlow, KeptState } from "./kept-flow.ts";
 import { isFrom, isRemembered } from "./kept-flow.ts";
+import { PingWriter } from "./ping-writer.ts";
 
 export interface KeepaliveRules extends PingWords {
   readonly enabled: boolean;
@@ -54,6 +55,7 @@ export class Keepalive implements FlowObserver {
   /** `condition key` → ids of the flows it keeps open. */
   readonly #flowsOf = new Map<string, Set<string>>();
   readonly #rounds: Rounds<KeptEndpoint>;
+  readonly #writer = new PingWriter();
   #rules: KeepaliveRules;
   #enabled: boolean;
   #next = 0;
@@ -264,8 +266,9 @@ export class Keepalive implements FlowObserver {
   }
 
   #visit(endpoint: KeptEndpoint, now: number): void {
-    for (const name of endpoint.expire(now)) this.#ended(endpoint.flow, name);
-    if (endpoint.idle) this.#forget(endpoint);
+    const ended = endpoint.expire(now);
+    for (const name of ended) this.#ended(endpoint.flow, name);
+    if (ended.length > 0 && endpoint.idle) this.#forget(endpoint);
     else if (this.#enabled) this.#ping(endpoint, now);
   }
 
@@ -273,7 +276,7 @@ export class Keepalive implements FlowObserver {
     if (endpoint.waiting_since !== null) this.#missed(endpoint);
     endpoint.waiting_since = null;
     const flow = this.#flowOf(endpoint);
-    if (flow === null || !flow.send(pingBytes(endpoint, flow, this.#rules))) {
+    if (flow === null || !flow.send(this.#writer.write(endpoint, flow, this.#rules))) {
       this.#metrics.unsent.inc(); // our own trouble tells nothing of the phone
       return;
     }
@@ -283,9 +286,10 @@ export class Keepalive implements FlowObserver {
   }
 
   #flowOf(endpoint: KeptEndpoint): Flow | null {
+    if (endpoint.live?.open === true) return endpoint.live;
     const { id, transport } = endpoint.flow;
     if (transport !== "udp") return this.#parts.transports.flowById(id);
-    if (endpoint.live === null || !endpoint.live.open) endpoint.live = this.#udpFlow(endpoint.flow);
+    endpoint.live = this.#udpFlow(endpoint.flow);
     return endpoint.live;
   }
 
