@@ -20,7 +20,9 @@ const METHOD = values.method === ZERO_BYTES ? ZERO_BYTES : "options";
 const ROUNDS = Number(values.rounds ?? 2);
 const PHONES = 10_000;
 const INTERVAL_S = 5;
-const MEASURED_S = 20;
+const MEASURED_S = 30;
+/** Until what the registrations left behind is over: their transactions live on for 32 s, and memory is tidied. */
+const SETTLE_S = 45;
 const PORT = 5970;
 const EDGE = "127.0.0.2";
 const WINDOW = 100;
@@ -196,7 +198,7 @@ async function measure(kind: Kind): Promise<{ readonly us: number; readonly ping
     await Bun.sleep(3000);
     await registerAll();
     if (registered < PHONES) throw new Error(`${kind}: only ${registered} phones could register`);
-    await Bun.sleep(INTERVAL_S * 1000);
+    await Bun.sleep(SETTLE_S * 1000);
     const [cpu, before] = [cpuOf(child.pid), pinged];
     await Bun.sleep(MEASURED_S * 1000);
     const pings = pinged - before;
