@@ -17,7 +17,7 @@ import type { NameService } from "../dns/records.ts";
 import type { BanStore } from "../guard/bans.ts";
 import type { Guard } from "../guard/guard.ts";
 import { Overload } from "../guard/overload.ts";
-import { Domains } from "../location/domains.ts";
+import type { Domains } from "../location/domains.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
@@ -56,6 +56,7 @@ import { QualityReports } from "./quality-reports.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { isCallForHelp, passThrough } from "./request-chain.ts";
 import { locatorRules, proxyRules, registrarLimits, sessionRules } from "./room-rules.ts";
+import { SiteNames } from "./site-names.ts";
 import { makeTracing, traceRules } from "./tracing.ts";
 import { AppTrunks } from "./trunks.ts";
 
@@ -90,7 +91,8 @@ export class Core implements TransactionUser {
   /** Where the transports deliver. */
   readonly receiver: Receiver;
   readonly layer: TransactionLayer;
-  readonly domains = new Domains();
+  readonly domains: Domains;
+  readonly #names: SiteNames;
   readonly locator: Locator;
   /** Places that failed lately. */
   readonly deadTargets: DeadTargets;
@@ -117,6 +119,8 @@ export class Core implements TransactionUser {
     const { clock, dice, log, metrics, transports, config } = parts;
     this.#parts = parts;
     this.#config = config;
+    this.#names = new SiteNames(parts);
+    this.domains = this.#names.domains;
     const edits = new Edits();
     const scanner = new Scanner();
     const answers = new Answers(edits, dice, metrics, log);
@@ -144,7 +148,7 @@ export class Core implements TransactionUser {
       takesPing: (bytes, flow) => this.keepalive.takes(bytes, flow),
     });
     this.#endpoints = transports.endpoints();
-    this.domains.configure(config.domains, this.#endpoints);
+    this.#names.take(config.domains, this.#endpoints);
     this.#authentication = new Authentication(parts, config);
     const { authenticator } = this.#authentication;
     const isExempt = (address: string): boolean =>
@@ -260,7 +264,7 @@ export class Core implements TransactionUser {
     const endpoints = this.#parts.transports.endpoints();
     if (endpoints === this.#endpoints) return;
     this.#endpoints = endpoints;
-    this.domains.configure(this.#config.domains, endpoints);
+    this.#names.take(this.#config.domains, endpoints);
     this.locator.options = locatorRules(this.#config, this.#endpoints);
     this.relay.follow(endpoints);
   }

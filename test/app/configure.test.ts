@@ -44,6 +44,16 @@ describe("a changed config", () => {
     expect(alice.last().status).toBe(404);
   });
 
+  test("another main name: who registered under the old one is called under both, without a new REGISTER", () => {
+    const { world, alice, bob } = rig();
+    const domains = 'domains = ["new.test", "example.test"]';
+    world.core.configure(configOf(`config_version = 1\n${domains}\n${TRUST}`));
+    alice.request("INVITE", "sip:bob@new.test", { callId: "one" });
+    alice.request("INVITE", "sip:bob@example.test", { callId: "two" });
+    expect(bob.count("INVITE")).toBe(2);
+    expect(world.store.bindings("bob@new.test")).toHaveLength(1);
+  });
+
   test("registrar limits", () => {
     const { world, bob } = rig();
     world.core.configure(configOf(`${BASE}${TRUST}[registrar]\nmin_expires_s = 600\n`));
