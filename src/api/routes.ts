@@ -16,7 +16,7 @@ import { aorRegistrationsView, registrationsView } from "./registrations-view.ts
 import type { Route } from "./route.ts";
 import { change, json } from "./route.ts";
 import { shownText } from "./shown-text.ts";
-import { statusView } from "./status-view.ts";
+import { configView, statusView } from "./status-view.ts";
 import { tracePcap, tracesView, traceView } from "./trace-view.ts";
 import { flowsView, peersView, transactionsView, usersView } from "./views.ts";
 
@@ -85,6 +85,10 @@ export const ROUTES: readonly Route[] = [
   json("/v1/status", "Status", {
     summary: "The appliance at one glance",
     reply: (sources) => statusView(sources),
+  }),
+  json("/v1/config", "Configuration", {
+    summary: "The configuration in effect, without its secrets",
+    reply: (sources) => configView(sources),
   }),
   json("/v1/registrations", "Registrations", {
     summary: "Who is registered, in the order of the addresses of record",

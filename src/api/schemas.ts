@@ -12,6 +12,7 @@ import {
 import { amount, count, text, time, yes } from "./kinds.ts";
 import { Ban, Bans, NewBan } from "./schemas-bans.ts";
 import { Call, CallRecord, CallRecords, Calls } from "./schemas-calls.ts";
+import { Configuration, Reload } from "./schemas-config.ts";
 import { DeadTarget, Dns, DnsRecord, DnsServer } from "./schemas-dns.ts";
 import { Engine } from "./schemas-engines.ts";
 import { History, HistorySample } from "./schemas-history.ts";
@@ -51,16 +52,6 @@ const StoreState = v.object({
   code: v.nullable(text("Why changes fail: full, readonly, corrupt, busy, io or full_table")),
   message: text("The same for a person; empty while changes work"),
   since: time("Since when this has been so"),
-});
-
-const Reload = v.object({
-  last_at: time("When the config file was last read again"),
-  ok: yes("Whether it was taken over"),
-  errors: v.pipe(v.array(v.string()), v.description("Its mistakes; the state before stays in force")),
-  restart_needed: v.pipe(
-    v.array(v.string()),
-    v.description("Keys that changed since the start and count only after a restart"),
-  ),
 });
 
 const Certificate = v.object({
@@ -304,6 +295,7 @@ export const SCHEMAS = {
   CallRecords,
   Ban,
   Bans,
+  Configuration,
   HistorySample,
   History,
   TraceSummary,

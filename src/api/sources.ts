@@ -152,6 +152,8 @@ export interface ApiSources {
   /** Whether a group of that name is configured. */
   isGroup(name: string): boolean;
   appliance(): ApplianceSnapshot;
+  /** The configuration in effect, without its secrets. */
+  config(): Readonly<Record<string, unknown>>;
   process(): ProcessSnapshot;
   /** How many run: asked for often, so it must cost nothing. */
   transactionCounts(): { readonly server: number; readonly client: number };

@@ -52,6 +52,11 @@ export function statusView(sources: ApiSources): Answer<"Status"> {
   };
 }
 
+/** `/v1/config`. */
+export function configView(sources: ApiSources): Answer<"Configuration"> {
+  return { config: { ...sources.config() }, reload: reloadState(sources.appliance().reload) };
+}
+
 function storeState({ store }: ApiSources): Answer<"StoreState"> {
   const { kind, health } = store.snapshot();
   return {

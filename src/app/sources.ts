@@ -3,6 +3,7 @@
  */
 import type { ApiSources } from "../api/sources.ts";
 import { systemClock } from "../base/clock.ts";
+import { shownConfig } from "../config/shown.ts";
 import type { Appliance } from "./appliance.ts";
 import { realmOf } from "./room-rules.ts";
 import { COMMIT, VERSION } from "./version.ts";
@@ -17,6 +18,7 @@ export function apiSources(appliance: Appliance): ApiSources {
     users,
     forwards,
     isGroup: (name) => appliance.config.group.some((group) => group.name === name),
+    config: () => shownConfig(appliance.config),
     appliance: () => ({
       version: VERSION,
       commit: COMMIT,

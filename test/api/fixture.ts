@@ -104,6 +104,9 @@ export class FakeSources implements ApiSources {
     cpu_system_s: 0.5,
   };
 
+  config(): Readonly<Record<string, unknown>> {
+    return { domains: ["example.test"], user: [{ name: "alice", password: "***" }] };
+  }
   appliance(): ApplianceSnapshot {
     return this.now;
   }

@@ -30,6 +30,7 @@ ha1 = "${HASH}"
 `;
 const PAGES = [
   "status",
+  "config",
   "users",
   "registrations",
   "transactions",
