@@ -43,6 +43,16 @@ export const nat = section(
       ),
       ["private_contact", "via_mismatch", "via_port_mismatch", "websocket"],
     ),
+    contact: v.optional(
+      oneOf(["keep"], {
+        does:
+          "What the other side sees as Contact of a phone behind a NAT: what the phone wrote, whose requests find it by " +
+          'the signed entry in Record-Route. There is no "rewrite" (fix_nated_contact): it would break the phone\'s own ' +
+          "check of the Request-URI, and nobody needs it who follows Record-Route.",
+        without: "nothing changes: there is one way only",
+      }),
+      "keep",
+    ),
   },
 );
 
