@@ -14,9 +14,12 @@ const START_WAIT_MS = 10_000;
 const ASK_MS = 10;
 const END_MS_MAX = 5000;
 
-export const PORT = 25_060;
+export const HOST = "127.0.0.1";
+/** Ten ports of this process's own, so that two of these programs can run at once. */
+export const PORT = 20_000 + 10 * (process.pid % 1000);
+export const TLS_PORT = PORT + 1;
 /** Where the phones of `registerMany` are. */
-export const PHONE_PORT = 25_062;
+export const PHONE_PORT = PORT + 2;
 export const REALM = "bench.test";
 export const PASSWORD = "secret";
 export const USERS = 1000;
@@ -28,6 +31,8 @@ export interface Wishes {
   readonly durable: boolean;
   /** Kamailio listens on TCP as well, with a process for it. sipedge always does. */
   readonly tcp?: boolean;
+  /** Both listen on TLS as well, with a certificate made for the run. */
+  readonly tls?: boolean;
   /** sipedge neither records nor traces calls, as Kamailio does not here. */
   readonly bare?: boolean;
 }
@@ -52,6 +57,7 @@ export function isInstalled(kind: Kind): boolean {
 
 export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
   const dir = mkdtempSync(join(tmpdir(), "sipedge-bench-"));
+  if (wishes.tls) makeCertificate(dir);
   const argv = kind === "sipedge" ? sipedgeCommand(dir, wishes) : kamailioCommand(dir, kind, wishes);
   const run = () => Bun.spawn(argv, { stdout: "ignore", stderr: Bun.file(join(dir, "stderr")) });
   let child = run();
@@ -79,13 +85,37 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
     },
     stop,
   };
-  if (await answers()) return server;
+  const streams = [...(wishes.tcp || wishes.tls ? [PORT] : []), ...(wishes.tls ? [TLS_PORT] : [])];
+  if ((await answers()) && (await Promise.all(streams.map(accepts))).every(Boolean)) return server;
   const why = readFileSync(join(dir, "stderr"), "utf8").slice(-2000);
   await stop();
   throw new Error(`${kind} does not answer on port ${PORT}:\n${why}`);
 }
 
-function sipedgeCommand(dir: string, { digest, bare = false }: Wishes): string[] {
+const certificateOf = (dir: string) => ({ file: join(dir, "cert.pem"), key: join(dir, "key.pem") });
+
+/** The same for all servers: P-256, signed by itself. */
+function makeCertificate(dir: string): void {
+  const { file, key } = certificateOf(dir);
+  const asked = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=${REALM}`;
+  const names = ["-addext", `subjectAltName=DNS:${REALM}`, "-keyout", key, "-out", file];
+  const result = Bun.spawnSync(["openssl", ...asked.split(" "), ...names]);
+  if (result.exitCode !== 0) throw new Error(`openssl: ${result.stderr.toString()}`);
+}
+
+function tlsSections(dir: string): string {
+  const { file, key } = certificateOf(dir);
+  return `[[listen]]
+transport = "tls"
+address = "127.0.0.1"
+port = ${TLS_PORT}
+[[certificate]]
+file = "${file}"
+key = "${key}"
+`;
+}
+
+function sipedgeCommand(dir: string, { digest, tls = false, bare = false }: Wishes): string[] {
   const users = Array.from(
     { length: USERS },
     (_, i) => `[[user]]\nname = "u${i}"\npassword = "${PASSWORD}"\n`,
@@ -103,7 +133,7 @@ port = ${PORT}
 transport = "tcp"
 address = "127.0.0.1"
 port = ${PORT}
-[http]
+${tls ? tlsSections(dir) : ""}[http]
 enabled = false
 [log]
 level = "warn"
@@ -127,7 +157,7 @@ function kamailioCommand(dir: string, kind: Kind, wishes: Wishes): string[] {
   const database = join(dir, "kamailio.sqlite");
   if (wishes.durable) makeDatabase(database);
   const file = join(dir, "kamailio.cfg");
-  writeFileSync(file, kamailioConfig(wishes, wishes.durable ? database : null));
+  writeFileSync(file, kamailioConfig(dir, wishes, wishes.durable ? database : null));
   const allocator = kind === "kamailio tlsf" ? ["-x", "tlsf", "-X", "tlsf"] : [];
   return [KAMAILIO, "-f", file, "-m", "1024", "-M", "64", "-DD", "-E", ...allocator, "-P", join(dir, "pid")];
 }
@@ -145,7 +175,19 @@ function makeDatabase(path: string): void {
 }
 
 /** No more modules than the job needs, one worker, no logging: as fast as it gets. */
-function kamailioConfig({ digest, tcp }: Wishes, database: string | null): string {
+function kamailioTls(dir: string): string {
+  const { file, key } = certificateOf(dir);
+  return `loadmodule "tls.so"
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "${file}")
+modparam("tls", "private_key", "${key}")`;
+}
+
+function kamailioConfig(dir: string, { digest, tcp, tls }: Wishes, database: string | null): string {
+  const streams = [
+    ...(tcp || tls ? [`listen=tcp:127.0.0.1:${PORT}`, "tcp_children=1"] : ["disable_tcp=yes"]),
+    ...(tls ? ["enable_tls=yes", `listen=tls:127.0.0.1:${TLS_PORT}`] : []),
+  ];
   const check = digest
     ? `if(!pv_www_authenticate("${REALM}", "${PASSWORD}", "0")) { www_challenge("${REALM}", "1"); exit; }`
     : "";
@@ -157,7 +199,8 @@ children=1
 auto_aliases=no
 alias="${REALM}"
 listen=udp:127.0.0.1:${PORT}
-${tcp ? `listen=tcp:127.0.0.1:${PORT}\ntcp_children=1` : "disable_tcp=yes"}
+${streams.join("\n")}
+${tls ? kamailioTls(dir) : ""}
 ${["tm", "sl", "rr", "pv", "maxfwd", "usrloc", "registrar", "textops", "siputils", "auth"].map((m) => `loadmodule "${m}.so"`).join("\n")}
 ${database === null ? 'modparam("usrloc", "db_mode", 0)' : `loadmodule "db_sqlite.so"\nmodparam("usrloc", "db_mode", 1)\nmodparam("usrloc", "db_url", "sqlite://${database}")\nmodparam("db_sqlite", "db_set_journal_mode", "${database}=WAL")`}
 modparam("registrar", "max_contacts", 10)
@@ -199,6 +242,20 @@ async function answers(): Promise<boolean> {
   }
   socket.close();
   return heard;
+}
+
+/** Whether a connection to the port is taken within START_WAIT_MS: streams may come up later than UDP. */
+async function accepts(port: number): Promise<boolean> {
+  for (let waited = 0; waited < START_WAIT_MS; waited += ASK_MS) {
+    try {
+      const socket = await Bun.connect({ hostname: HOST, port, socket: { data() {} } });
+      socket.end();
+      return true;
+    } catch {
+      await Bun.sleep(ASK_MS); // nobody listens yet
+    }
+  }
+  return false;
 }
 
 /** The process and all its descendants. */
