@@ -216,7 +216,9 @@ out(
   `${cpus()[0]?.model ?? "CPU"}, ${cpus().length} cores, Bun ${Bun.version}; CPU µs per operation, median of ${ROUNDS} rounds (least–most)`,
 );
 if (KINDS.length === 1)
-  out("Kamailio is not measured (apt-get install kamailio kamailio-sqlite-modules sqlite3)");
+  out(
+    "Kamailio is not measured (apt-get install kamailio kamailio-sqlite-modules kamailio-tls-modules sqlite3)",
+  );
 if (parts.includes("jobs")) {
   out();
   out(`| ${["job", ...KINDS, "to tlsf", "to default"].join(" | ")} |`);

@@ -61,6 +61,14 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
   const argv = kind === "sipedge" ? sipedgeCommand(dir, wishes) : kamailioCommand(dir, kind, wishes);
   const run = () => Bun.spawn(argv, { stdout: "ignore", stderr: Bun.file(join(dir, "stderr")) });
   let child = run();
+  // A run that is broken off leaves no server behind.
+  const abandon = (): void => {
+    child.kill("SIGTERM");
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const breakOff = (): never => process.exit(1);
+  process.once("exit", abandon);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, breakOff);
   const end = async (): Promise<void> => {
     child.kill("SIGTERM");
     const late = setTimeout(() => child.kill("SIGKILL"), END_MS_MAX);
@@ -68,6 +76,8 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
     clearTimeout(late);
   };
   const stop = async (): Promise<void> => {
+    process.off("exit", abandon);
+    for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, breakOff);
     await end();
     rmSync(dir, { recursive: true, force: true });
   };
