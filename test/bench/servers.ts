@@ -13,6 +13,8 @@ const START_WAIT_MS = 10_000;
 /** How often a server that starts is asked. */
 const ASK_MS = 10;
 const END_MS_MAX = 5000;
+/** The allocator gives memory back some time after it is free. */
+const COLLECT_MS = 3000;
 
 export const HOST = "127.0.0.1";
 /** Ten ports of this process's own, so that two of these programs can run at once. */
@@ -33,6 +35,8 @@ export interface Wishes {
   readonly tcp?: boolean;
   /** Both listen on TLS as well, with a certificate made for the run. */
   readonly tls?: boolean;
+  /** sipedge collects its garbage when it is told to. */
+  readonly collects?: boolean;
   /** sipedge neither records nor traces calls, as Kamailio does not here. */
   readonly bare?: boolean;
 }
@@ -43,6 +47,8 @@ export interface Server {
   cpuMs(): number;
   /** Resident memory of its own, shared pages of several processes counted once. */
   memoryBytes(): number;
+  /** Has it collect all its garbage, when it was started so, and waits until that has been given back. */
+  collect(): Promise<void>;
   /** Ends it cleanly and starts it on the same data; milliseconds from the start to the first answer. */
   again(): Promise<number>;
   stop(): Promise<void>;
@@ -85,6 +91,10 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
     name: kind,
     cpuMs: () => tree(child.pid).reduce((sum, pid) => sum + cpuOf(pid), 0),
     memoryBytes: () => memoryOf(tree(child.pid)),
+    collect: async () => {
+      child.kill("SIGUSR2");
+      await Bun.sleep(COLLECT_MS);
+    },
     again: async () => {
       await end();
       const begun = performance.now();
@@ -125,7 +135,10 @@ key = "${key}"
 `;
 }
 
-function sipedgeCommand(dir: string, { digest, tls = false, bare = false }: Wishes): string[] {
+function sipedgeCommand(
+  dir: string,
+  { digest, tls = false, collects = false, bare = false }: Wishes,
+): string[] {
   const users = Array.from(
     { length: USERS },
     (_, i) => `[[user]]\nname = "u${i}"\npassword = "${PASSWORD}"\n`,
@@ -160,7 +173,15 @@ enabled = false # one stranger's address sends the whole load
 trusted_networks = [${digest ? "" : '"127.0.0.0/8"'}]
 ${digest ? users.join("") : ""}`,
   );
-  return [process.execPath, join(ROOT, "src/main.ts"), "serve", "--config", join(dir, "bench.toml")];
+  const preload = collects ? ["--preload", join(import.meta.dir, "collect.ts")] : [];
+  return [
+    process.execPath,
+    ...preload,
+    join(ROOT, "src/main.ts"),
+    "serve",
+    "--config",
+    join(dir, "bench.toml"),
+  ];
 }
 
 function kamailioCommand(dir: string, kind: Kind, wishes: Wishes): string[] {
