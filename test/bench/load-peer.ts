@@ -1,10 +1,11 @@
 /**
- * What all loads share: peers in this process, which is not measured, over UDP or over one TCP connection; and a window
- * of operations under way, of which each has to end as it should.
+ * What all loads share: peers in this process, which is not measured, over UDP or over one connection; and a window of
+ * operations under way, of which each has to end as it should.
  */
 import { silentLog } from "../../src/base/log.ts";
 import { loadSocketOptions } from "../../src/transport/socket-options.ts";
-import { PORT } from "./servers.ts";
+import { openStream } from "./load-stream.ts";
+import { HOST, PORT } from "./servers.ts";
 
 /**
  * Operations under way at once: a busy server, whose turns take several messages each, and no more than
@@ -15,22 +16,21 @@ const WINDOW = 120;
 const RECEIVE_BUFFER_BYTES = 8 * 1024 * 1024;
 const socketOptions = loadSocketOptions(silentLog);
 export const OPERATION_MAX_MS = 10_000;
-const HOST = "127.0.0.1";
 
-export type Transport = "udp" | "tcp";
+export type Transport = "udp" | "tcp" | "tls";
 
 export interface Peer {
   readonly port: number;
   /** As a Via says it. */
-  readonly via: "UDP" | "TCP";
+  readonly via: "UDP" | "TCP" | "TLS";
   send(text: string): void;
   close(): void;
 }
 
-type OnMessage = (text: string, peer: Peer) => void;
+export type OnMessage = (text: string, peer: Peer) => void;
 
 export const open = (onMessage: OnMessage, transport: Transport = "udp", port = 0): Promise<Peer> =>
-  transport === "udp" ? openUdp(onMessage, port) : openTcp(onMessage);
+  transport === "udp" ? openUdp(onMessage, port) : openStream(onMessage, transport);
 
 async function openUdp(onMessage: OnMessage, port: number): Promise<Peer> {
   const socket = await Bun.udpSocket({
@@ -51,44 +51,12 @@ async function openUdp(onMessage: OnMessage, port: number): Promise<Peer> {
   return peer;
 }
 
-async function openTcp(onMessage: OnMessage): Promise<Peer> {
-  let unread = "";
-  let unsent = "";
-  const flush = (): void => {
-    const taken = socket.write(Buffer.from(unsent, "latin1"));
-    unsent = unsent.slice(Math.max(taken, 0));
-  };
-  const socket = await Bun.connect({
-    hostname: HOST,
-    port: PORT,
-    socket: {
-      data(_own, data) {
-        unread += data.toString("latin1");
-        for (let end = endOfMessage(unread); end > 0; end = endOfMessage(unread)) {
-          const text = unread.slice(0, end);
-          unread = unread.slice(end);
-          onMessage(text, peer);
-        }
-      },
-      drain: () => flush(),
-    },
-  });
-  const send = (text: string): void => {
-    unsent += text;
-    flush();
-  };
-  const peer: Peer = { port: socket.localPort, via: "TCP", send, close: () => void socket.end() };
-  return peer;
-}
+/** What a Contact at this peer says behind its port. */
+export const transportParam = ({ via }: Peer): string =>
+  via === "UDP" ? "" : `;transport=${via.toLowerCase()}`;
 
-/** 0: it is not all here yet. */
-function endOfMessage(text: string): number {
-  const head = text.indexOf("\r\n\r\n");
-  if (head < 0) return 0;
-  const end = head + 4 + Number(/\r\nContent-Length:\s*(\d+)/i.exec(text.slice(0, head))?.[1] ?? 0);
-  return text.length >= end ? end : 0;
-}
-
+export const isFinal = (text: string): boolean => /^SIP\/2\.0 [2-6]/.test(text);
+export const isRefusal = (text: string): boolean => /^SIP\/2\.0 [3-6]/.test(text);
 export const lineOf = (text: string, name: string): string => {
   const at = text.indexOf(`\r\n${name}:`);
   return at < 0 ? "" : text.slice(at + 2, text.indexOf("\r\n", at + 2));
@@ -116,6 +84,7 @@ export class Window {
   readonly #size: number;
   #begun = 0;
   #ended = 0;
+  #refusal = "";
   #resolve: () => void = () => {};
 
   constructor(count: number, begin: (i: number) => void, size = WINDOW) {
@@ -137,13 +106,19 @@ export class Window {
     await done;
     clearInterval(watch);
     if (this.#ended < this.#count)
-      throw new Error(`only ${this.#ended} of ${this.#count} operations ended well`);
+      throw new Error(`only ${this.#ended} of ${this.#count} operations ended well ${this.#refusal}`);
   }
 
   ended(): void {
     this.#ended++;
     if (this.#ended === this.#count) this.#resolve();
     else if (this.#begun < this.#count) this.#begin(this.#begun++);
+  }
+
+  /** One was refused: there is no need to wait for the rest. */
+  refused(answer: string): void {
+    this.#refusal ||= `(${lineOf(answer, "CSeq")}: ${answer.slice(0, answer.indexOf("\r\n"))})`;
+    this.#resolve();
   }
 }
 

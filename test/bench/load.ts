@@ -1,7 +1,7 @@
 /** Requests that end with their answer: REGISTER, with and without digest, and OPTIONS for the server itself. */
 import { digestResponse, ha1 } from "../../src/auth/digest.ts";
 import type { Transport } from "./load-peer.ts";
-import { answer, NOTHING, nextSerial, open, Window } from "./load-peer.ts";
+import { answer, isRefusal, NOTHING, nextSerial, open, transportParam, Window } from "./load-peer.ts";
 import { PASSWORD, PHONE_PORT, PORT, REALM, USERS } from "./servers.ts";
 
 /** A prime: the users are asked for in no order that a cache would like. */
@@ -23,14 +23,13 @@ export async function registers(count: number, digest: boolean, transport: Trans
     else if (text.startsWith("SIP/2.0 401") && digest) {
       nonces.set(user, { nonce: /nonce="([^"]+)"/.exec(text)?.[1] ?? "", count: 0 });
       register(user);
-    }
+    } else if (isRefusal(text)) window.refused(text);
   }, transport);
-  const contactParam = transport === "udp" ? "" : `;transport=${transport}`;
   const register = (user: number): void => {
     const n = nextSerial();
     under.set(`reg-${user} ${n}`, user);
     peer.send(
-      `REGISTER sip:${REALM} SIP/2.0\r\nVia: SIP/2.0/${peer.via} 127.0.0.1:${peer.port};branch=z9hG4bK${n}.${start}\r\nMax-Forwards: 70\r\nFrom: <sip:u${user}@${REALM}>;tag=t${user}\r\nTo: <sip:u${user}@${REALM}>\r\nCall-ID: reg-${user}\r\nCSeq: ${n} REGISTER\r\nContact: <sip:u${user}@127.0.0.1:${peer.port}${contactParam}>\r\n${digest ? credentials(user) : ""}Expires: 3600\r\nContent-Length: 0\r\n\r\n`,
+      `REGISTER sip:${REALM} SIP/2.0\r\nVia: SIP/2.0/${peer.via} 127.0.0.1:${peer.port};branch=z9hG4bK${n}.${start}\r\nMax-Forwards: 70\r\nFrom: <sip:u${user}@${REALM}>;tag=t${user}\r\nTo: <sip:u${user}@${REALM}>\r\nCall-ID: reg-${user}\r\nCSeq: ${n} REGISTER\r\nContact: <sip:u${user}@127.0.0.1:${peer.port}${transportParam(peer)}>\r\n${digest ? credentials(user) : ""}Expires: 3600\r\nContent-Length: 0\r\n\r\n`,
     );
   };
   const credentials = (user: number): string => {
@@ -51,6 +50,7 @@ export async function registers(count: number, digest: boolean, transport: Trans
 export async function registerMany(count: number): Promise<void> {
   const peer = await open((text) => {
     if (text.startsWith("SIP/2.0 200")) window.ended();
+    else if (isRefusal(text)) window.refused(text);
   });
   const window = new Window(count, (i) =>
     peer.send(
@@ -72,6 +72,7 @@ export async function lookups(count: number, users: number): Promise<void> {
   );
   const peer = await open((text) => {
     if (text.startsWith("SIP/2.0 200")) window.ended();
+    else if (isRefusal(text)) window.refused(text);
   });
   const window = new Window(count, (i) =>
     peer.send(
@@ -87,6 +88,7 @@ export async function lookups(count: number, users: number): Promise<void> {
 export async function options(count: number, transport: Transport = "udp"): Promise<void> {
   const peer = await open((text) => {
     if (text.startsWith("SIP/2.0 200")) window.ended();
+    else if (isRefusal(text)) window.refused(text);
   }, transport);
   const window = new Window(count, () => {
     const n = nextSerial();

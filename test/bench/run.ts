@@ -1,7 +1,8 @@
 #!/usr/bin/env bun
 /**
  * `npm run bench`: CPU time per operation of sipedge beside Debian's Kamailio, on the same job, in one
- * run, round by round in turn. Options: --only WORD, --rounds N, --short, --no-kamailio.
+ * run, round by round in turn. The jobs that have a target; --all: all jobs; --only WORD: those of all whose name has
+ * the word. --part jobs|memory|idle: only this. --rounds N, --short, --no-kamailio. Ends with 1 when an operation fails.
  */
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
@@ -13,7 +14,9 @@ import { isInstalled, start } from "./servers.ts";
 const { values } = parseArgs({
   args: process.argv.slice(2),
   options: {
+    all: { type: "boolean" },
     only: { type: "string" },
+    part: { type: "string" },
     rounds: { type: "string" },
     short: { type: "boolean" },
     "no-kamailio": { type: "boolean" },
@@ -21,6 +24,9 @@ const { values } = parseArgs({
 });
 const ROUNDS = Number(values.rounds ?? (values.short ? 2 : 5));
 const SCALE = values.short ? 0.1 : 1;
+const PARTS = ["jobs", "memory", "idle"];
+/** `--only` is about jobs. */
+const parts = values.part !== undefined ? [values.part] : values.only !== undefined ? ["jobs"] : PARTS;
 
 interface Job {
   readonly name: string;
@@ -32,20 +38,18 @@ interface Job {
 }
 
 const PLAIN = { digest: false, durable: false };
-const JOBS: readonly Job[] = [
+const TCP = { ...PLAIN, tcp: true };
+const TLS = { ...PLAIN, tls: true };
+const UNTARGETED = [null, null] as const;
+
+/** What `npm run bench` measures: the rows that have a target, and OPTIONS. */
+const USUAL: readonly Job[] = [
   {
     name: "call with Record-Route",
     operations: 20_000,
     wishes: PLAIN,
     run: (n) => calls(n),
     targets: [0.8, 0.25],
-  },
-  {
-    name: "call, not recorded and not traced",
-    operations: 20_000,
-    wishes: { ...PLAIN, bare: true },
-    run: (n) => calls(n),
-    targets: [null, null],
   },
   {
     name: "REGISTER, durable here, in memory there",
@@ -73,30 +77,57 @@ const JOBS: readonly Job[] = [
     operations: 60_000,
     wishes: PLAIN,
     run: (n) => optionsLoad(n),
-    targets: [null, null],
+    targets: UNTARGETED,
   },
-  { name: "MESSAGE", operations: 40_000, wishes: PLAIN, run: messages, targets: [null, null] },
+];
+
+/** The same three over one connection for each phone; registrations are durable here, in memory there. */
+const overStreams = (transport: "tcp" | "tls", wishes: Wishes): readonly Job[] => {
+  const over = `over ${transport.toUpperCase()}`;
+  return [
+    {
+      name: `call with Record-Route ${over}`,
+      operations: 20_000,
+      wishes,
+      run: (n) => calls(n, { transport }),
+      targets: UNTARGETED,
+    },
+    {
+      name: `REGISTER ${over}`,
+      operations: 60_000,
+      wishes,
+      run: (n) => registers(n, false, transport),
+      targets: UNTARGETED,
+    },
+    {
+      name: `OPTIONS ${over}`,
+      operations: 60_000,
+      wishes,
+      run: (n) => optionsLoad(n, transport),
+      targets: UNTARGETED,
+    },
+  ];
+};
+
+/** `--all` measures these too. */
+const MORE: readonly Job[] = [
+  {
+    name: "call, not recorded and not traced",
+    operations: 20_000,
+    wishes: { ...PLAIN, bare: true },
+    run: (n) => calls(n),
+    targets: UNTARGETED,
+  },
   ...[3, 10].map((contacts) => ({
     name: `call forked to ${contacts}`,
     operations: 30_000 / (2 * contacts),
     wishes: PLAIN,
     run: (n: number) => calls(n, { contacts }),
-    targets: [null, null] as const,
+    targets: UNTARGETED,
   })),
-  {
-    name: "REGISTER over one TCP connection",
-    operations: 60_000,
-    wishes: { ...PLAIN, tcp: true },
-    run: (n) => registers(n, false, "tcp"),
-    targets: [null, null],
-  },
-  {
-    name: "OPTIONS over one TCP connection",
-    operations: 60_000,
-    wishes: { ...PLAIN, tcp: true },
-    run: (n) => optionsLoad(n, "tcp"),
-    targets: [null, null],
-  },
+  { name: "MESSAGE", operations: 40_000, wishes: PLAIN, run: messages, targets: UNTARGETED },
+  ...overStreams("tcp", TCP),
+  ...overStreams("tls", TLS),
 ];
 
 const KINDS = (["sipedge", "kamailio tlsf", "kamailio default"] as const).filter(
@@ -174,21 +205,31 @@ async function idle(): Promise<void> {
   await server.stop();
 }
 
+const { only } = values;
+const all = [...USUAL, ...MORE];
+const jobs = only !== undefined ? all.filter(({ name }) => name.includes(only)) : values.all ? all : USUAL;
+if (jobs.length === 0 || !parts.every((part) => PARTS.includes(part))) {
+  out(`Nothing to measure. Parts: ${PARTS.join(", ")}. Jobs: ${all.map(({ name }) => name).join("; ")}.`);
+  process.exit(2);
+}
 out(
   `${cpus()[0]?.model ?? "CPU"}, ${cpus().length} cores, Bun ${Bun.version}; CPU µs per operation, median of ${ROUNDS} rounds (least–most)`,
 );
 if (KINDS.length === 1)
-  out("Kamailio is not measured (apt-get install kamailio kamailio-sqlite-modules sqlite3)");
-out();
-out(`| ${["job", ...KINDS, "to tlsf", "to default"].join(" | ")} |`);
-out(`|${"---|".repeat(KINDS.length + 3)}`);
-for (const job of JOBS)
-  if (values.only === undefined || job.name.includes(values.only)) show(job, await measure(job));
-out();
-if (values.only === undefined || "memory".includes(values.only))
+  out(
+    "Kamailio is not measured (apt-get install kamailio kamailio-sqlite-modules kamailio-tls-modules sqlite3)",
+  );
+if (parts.includes("jobs")) {
+  out();
+  out(`| ${["job", ...KINDS, "to tlsf", "to default"].join(" | ")} |`);
+  out(`|${"---|".repeat(KINDS.length + 3)}`);
+  for (const job of jobs) show(job, await measure(job));
+  out();
+}
+if (parts.includes("memory"))
   for (const kind of KINDS)
     for (const bare of kind === "sipedge" ? [true, false] : [true]) {
       const what = bare ? kind : `${kind}, recorded and traced`;
       out(`memory per call held, ${what}: ${((await memoryPerCall(kind, bare)) / 1024).toFixed(1)} KB`);
     }
-if (values.only === undefined || "idle".includes(values.only)) await idle();
+if (parts.includes("idle")) await idle();

@@ -13,10 +13,15 @@ const START_WAIT_MS = 10_000;
 /** How often a server that starts is asked. */
 const ASK_MS = 10;
 const END_MS_MAX = 5000;
+/** The allocator gives memory back some time after it is free. */
+const COLLECT_MS = 3000;
 
-export const PORT = 25_060;
+export const HOST = "127.0.0.1";
+/** Ten ports of this process's own, so that two of these programs can run at once. */
+export const PORT = 20_000 + 10 * (process.pid % 1000);
+export const TLS_PORT = PORT + 1;
 /** Where the phones of `registerMany` are. */
-export const PHONE_PORT = 25_062;
+export const PHONE_PORT = PORT + 2;
 export const REALM = "bench.test";
 export const PASSWORD = "secret";
 export const USERS = 1000;
@@ -28,6 +33,10 @@ export interface Wishes {
   readonly durable: boolean;
   /** Kamailio listens on TCP as well, with a process for it. sipedge always does. */
   readonly tcp?: boolean;
+  /** Both listen on TLS as well, with a certificate made for the run. */
+  readonly tls?: boolean;
+  /** sipedge collects its garbage when it is told to. */
+  readonly collects?: boolean;
   /** sipedge neither records nor traces calls, as Kamailio does not here. */
   readonly bare?: boolean;
 }
@@ -38,6 +47,8 @@ export interface Server {
   cpuMs(): number;
   /** Resident memory of its own, shared pages of several processes counted once. */
   memoryBytes(): number;
+  /** Has it collect all its garbage, when it was started so, and waits until that has been given back. */
+  collect(): Promise<void>;
   /** Ends it cleanly and starts it on the same data; milliseconds from the start to the first answer. */
   again(): Promise<number>;
   stop(): Promise<void>;
@@ -52,9 +63,18 @@ export function isInstalled(kind: Kind): boolean {
 
 export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
   const dir = mkdtempSync(join(tmpdir(), "sipedge-bench-"));
+  if (wishes.tls) makeCertificate(dir);
   const argv = kind === "sipedge" ? sipedgeCommand(dir, wishes) : kamailioCommand(dir, kind, wishes);
   const run = () => Bun.spawn(argv, { stdout: "ignore", stderr: Bun.file(join(dir, "stderr")) });
   let child = run();
+  // A run that is broken off leaves no server behind.
+  const abandon = (): void => {
+    child.kill("SIGTERM");
+    rmSync(dir, { recursive: true, force: true });
+  };
+  const breakOff = (): never => process.exit(1);
+  process.once("exit", abandon);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, breakOff);
   const end = async (): Promise<void> => {
     child.kill("SIGTERM");
     const late = setTimeout(() => child.kill("SIGKILL"), END_MS_MAX);
@@ -62,6 +82,8 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
     clearTimeout(late);
   };
   const stop = async (): Promise<void> => {
+    process.off("exit", abandon);
+    for (const signal of ["SIGINT", "SIGTERM"]) process.off(signal, breakOff);
     await end();
     rmSync(dir, { recursive: true, force: true });
   };
@@ -69,6 +91,10 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
     name: kind,
     cpuMs: () => tree(child.pid).reduce((sum, pid) => sum + cpuOf(pid), 0),
     memoryBytes: () => memoryOf(tree(child.pid)),
+    collect: async () => {
+      child.kill("SIGUSR2");
+      await Bun.sleep(COLLECT_MS);
+    },
     again: async () => {
       await end();
       const begun = performance.now();
@@ -79,13 +105,40 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
     },
     stop,
   };
-  if (await answers()) return server;
+  const streams = [...(wishes.tcp || wishes.tls ? [PORT] : []), ...(wishes.tls ? [TLS_PORT] : [])];
+  if ((await answers()) && (await Promise.all(streams.map(accepts))).every(Boolean)) return server;
   const why = readFileSync(join(dir, "stderr"), "utf8").slice(-2000);
   await stop();
   throw new Error(`${kind} does not answer on port ${PORT}:\n${why}`);
 }
 
-function sipedgeCommand(dir: string, { digest, bare = false }: Wishes): string[] {
+const certificateOf = (dir: string) => ({ file: join(dir, "cert.pem"), key: join(dir, "key.pem") });
+
+/** The same for all servers: P-256, signed by itself. */
+function makeCertificate(dir: string): void {
+  const { file, key } = certificateOf(dir);
+  const asked = `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=${REALM}`;
+  const names = ["-addext", `subjectAltName=DNS:${REALM}`, "-keyout", key, "-out", file];
+  const result = Bun.spawnSync(["openssl", ...asked.split(" "), ...names]);
+  if (result.exitCode !== 0) throw new Error(`openssl: ${result.stderr.toString()}`);
+}
+
+function tlsSections(dir: string): string {
+  const { file, key } = certificateOf(dir);
+  return `[[listen]]
+transport = "tls"
+address = "127.0.0.1"
+port = ${TLS_PORT}
+[[certificate]]
+file = "${file}"
+key = "${key}"
+`;
+}
+
+function sipedgeCommand(
+  dir: string,
+  { digest, tls = false, collects = false, bare = false }: Wishes,
+): string[] {
   const users = Array.from(
     { length: USERS },
     (_, i) => `[[user]]\nname = "u${i}"\npassword = "${PASSWORD}"\n`,
@@ -103,7 +156,7 @@ port = ${PORT}
 transport = "tcp"
 address = "127.0.0.1"
 port = ${PORT}
-[http]
+${tls ? tlsSections(dir) : ""}[http]
 enabled = false
 [log]
 level = "warn"
@@ -120,14 +173,22 @@ enabled = false # one stranger's address sends the whole load
 trusted_networks = [${digest ? "" : '"127.0.0.0/8"'}]
 ${digest ? users.join("") : ""}`,
   );
-  return [process.execPath, join(ROOT, "src/main.ts"), "serve", "--config", join(dir, "bench.toml")];
+  const preload = collects ? ["--preload", join(import.meta.dir, "collect.ts")] : [];
+  return [
+    process.execPath,
+    ...preload,
+    join(ROOT, "src/main.ts"),
+    "serve",
+    "--config",
+    join(dir, "bench.toml"),
+  ];
 }
 
 function kamailioCommand(dir: string, kind: Kind, wishes: Wishes): string[] {
   const database = join(dir, "kamailio.sqlite");
   if (wishes.durable) makeDatabase(database);
   const file = join(dir, "kamailio.cfg");
-  writeFileSync(file, kamailioConfig(wishes, wishes.durable ? database : null));
+  writeFileSync(file, kamailioConfig(dir, wishes, wishes.durable ? database : null));
   const allocator = kind === "kamailio tlsf" ? ["-x", "tlsf", "-X", "tlsf"] : [];
   return [KAMAILIO, "-f", file, "-m", "1024", "-M", "64", "-DD", "-E", ...allocator, "-P", join(dir, "pid")];
 }
@@ -145,7 +206,19 @@ function makeDatabase(path: string): void {
 }
 
 /** No more modules than the job needs, one worker, no logging: as fast as it gets. */
-function kamailioConfig({ digest, tcp }: Wishes, database: string | null): string {
+function kamailioTls(dir: string): string {
+  const { file, key } = certificateOf(dir);
+  return `loadmodule "tls.so"
+modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "${file}")
+modparam("tls", "private_key", "${key}")`;
+}
+
+function kamailioConfig(dir: string, { digest, tcp, tls }: Wishes, database: string | null): string {
+  const streams = [
+    ...(tcp || tls ? [`listen=tcp:127.0.0.1:${PORT}`, "tcp_children=1"] : ["disable_tcp=yes"]),
+    ...(tls ? ["enable_tls=yes", `listen=tls:127.0.0.1:${TLS_PORT}`] : []),
+  ];
   const check = digest
     ? `if(!pv_www_authenticate("${REALM}", "${PASSWORD}", "0")) { www_challenge("${REALM}", "1"); exit; }`
     : "";
@@ -157,7 +230,8 @@ children=1
 auto_aliases=no
 alias="${REALM}"
 listen=udp:127.0.0.1:${PORT}
-${tcp ? `listen=tcp:127.0.0.1:${PORT}\ntcp_children=1` : "disable_tcp=yes"}
+${streams.join("\n")}
+${tls ? kamailioTls(dir) : ""}
 ${["tm", "sl", "rr", "pv", "maxfwd", "usrloc", "registrar", "textops", "siputils", "auth"].map((m) => `loadmodule "${m}.so"`).join("\n")}
 ${database === null ? 'modparam("usrloc", "db_mode", 0)' : `loadmodule "db_sqlite.so"\nmodparam("usrloc", "db_mode", 1)\nmodparam("usrloc", "db_url", "sqlite://${database}")\nmodparam("db_sqlite", "db_set_journal_mode", "${database}=WAL")`}
 modparam("registrar", "max_contacts", 10)
@@ -199,6 +273,20 @@ async function answers(): Promise<boolean> {
   }
   socket.close();
   return heard;
+}
+
+/** Whether a connection to the port is taken within START_WAIT_MS: streams may come up later than UDP. */
+async function accepts(port: number): Promise<boolean> {
+  for (let waited = 0; waited < START_WAIT_MS; waited += ASK_MS) {
+    try {
+      const socket = await Bun.connect({ hostname: HOST, port, socket: { data() {} } });
+      socket.end();
+      return true;
+    } catch {
+      await Bun.sleep(ASK_MS); // nobody listens yet
+    }
+  }
+  return false;
 }
 
 /** The process and all its descendants. */
