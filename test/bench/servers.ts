@@ -47,8 +47,8 @@ export interface Server {
   cpuMs(): number;
   /** Resident memory of its own, shared pages of several processes counted once. */
   memoryBytes(): number;
-  /** Has it collect all its garbage, when it was started so, and waits until that has been given back. */
-  collect(): Promise<void>;
+  /** Has it collect all its garbage, when it was started so, and waits until that is given back; bytes of live heap. */
+  collect(): Promise<number>;
   /** Ends it cleanly and starts it on the same data; milliseconds from the start to the first answer. */
   again(): Promise<number>;
   stop(): Promise<void>;
@@ -94,6 +94,7 @@ export async function start(kind: Kind, wishes: Wishes): Promise<Server> {
     collect: async () => {
       child.kill("SIGUSR2");
       await Bun.sleep(COLLECT_MS);
+      return Number(readFileSync(join(dir, "bench.toml.heap"), "latin1"));
     },
     again: async () => {
       await end();
