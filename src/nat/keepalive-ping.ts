@@ -37,9 +37,10 @@ const ZERO = 48;
 /** The topmost Via of an answer stands within so many bytes, or the answer goes the long way. */
 const LOOK_MAX = 256;
 const DIGITS_MAX = 9;
-/** The first digit of the status in a response, and of a final one. */
+/** Where the first digit of the status stands, and what it is in a final response. */
 const STATUS_AT = "SIP/2.0 ".length;
-const FINAL = "2".charCodeAt(0);
+const FINAL_FIRST = "2".charCodeAt(0);
+const FINAL_LAST = "6".charCodeAt(0);
 /** "SIP/2.0 200" and a Via that could have the branch in it. */
 const ANSWER_BYTES_MIN = 48;
 
@@ -52,7 +53,7 @@ export function readAnswer(
   endpoints: ReadonlyMap<number, KeptEndpoint>,
 ): { readonly endpoint: KeptEndpoint; readonly cseq: number } | null {
   const isResponse = bytes.length >= ANSWER_BYTES_MIN && bytes[0] === 83 && bytes[3] === 47;
-  if (!isResponse || bytes[STATUS_AT]! < FINAL) return null;
+  if (!isResponse || bytes[STATUS_AT]! < FINAL_FIRST || bytes[STATUS_AT]! > FINAL_LAST) return null;
   const branch = bytes.indexOf(BRANCH_BYTES, STATUS_AT);
   if (branch < 0 || branch > LOOK_MAX) return null;
   const at = branch + BRANCH.length;
