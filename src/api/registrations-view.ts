@@ -1,24 +1,24 @@
 /**
- * `/v1/registrations`: bindings in the order of their AORs, page by page. A hundred thousand of them
+ * `/v1/registrations`: bindings in the order of their users, page by page. A hundred thousand of them
  * are looked through in slices, so that no message waits for a reader of lists.
  */
-import type { Clock } from "../base/clock.ts";
 import { hostPort } from "../base/flow.ts";
 import type { Binding } from "../location/binding.ts";
-import type { LocationStore } from "../location/store.ts";
 import { cursorOf, placeOf } from "./paging.ts";
 import type { Answer } from "./schemas.ts";
 import { asLatin1, shownText } from "./shown-text.ts";
-import type { ApiSources, KeepaliveSource } from "./sources.ts";
+import type { ApiSources, ApplianceSnapshot } from "./sources.ts";
 import { rfc3339 } from "./time.ts";
 
 /** Bindings looked at before other work may pass: less than a millisecond. */
 const SLICE = 2000;
-/** Characters of an AOR that decide its place, so that every cursor fits into a URL. */
+/** Characters of a user that decide its place, so that every cursor fits into a URL. */
 const PLACE_CHARS_MAX = 500;
 /** Path values shown of one binding. */
 const PATH_SHOWN_MAX = 20;
 const DIGEST_CHARS = 22;
+
+type RegistrationSources = Pick<ApiSources, "store" | "clock" | "keepalive" | "appliance">;
 
 export interface RegistrationsWanted {
   /** The user part; absent: everybody's. */
@@ -29,51 +29,53 @@ export interface RegistrationsWanted {
 
 /** One page; null when the cursor is none of ours. */
 export async function registrationsView(
-  { store, clock, keepalive }: Pick<ApiSources, "store" | "clock" | "keepalive">,
+  sources: RegistrationSources,
   { user, limit, cursor }: RegistrationsWanted,
 ): Promise<Answer<"Registrations"> | null> {
   const after = cursor === undefined ? null : readCursor(cursor);
   if (after === null && cursor !== undefined) return null;
   const page = new Page(limit + 1, after);
-  await lookThrough(store, clock, page, user === undefined ? null : asLatin1(user));
+  await lookThrough(sources, page, user === undefined ? null : asLatin1(user));
   const rows = page.rows.slice(0, limit);
   const last = page.rows.length > limit ? rows.at(-1) : undefined;
-  const wall = clock.wall();
   return {
-    registrations: rows.map((row) => registration(row.binding, wall, keepalive)),
-    next_cursor: last === undefined ? null : cursorOf(last.digest + last.aor),
+    registrations: rows.map(({ binding }) => registration(sources, binding)),
+    next_cursor: last === undefined ? null : cursorOf(last.digest + last.start),
   };
 }
 
 /** The bindings of one AOR; null when it has none. `text` may leave the domain out or use another name of ours. */
 export function aorRegistrationsView(
-  sources: Pick<ApiSources, "store" | "clock" | "keepalive" | "appliance">,
+  sources: RegistrationSources,
   text: string,
 ): Answer<"AorRegistrations"> | null {
-  const aor = aorMeant(asLatin1(text), sources.appliance().domains);
-  const bindings = sources.store.bindings(aor);
-  if (bindings.length === 0) return null;
-  const wall = sources.clock.wall();
+  const user = userMeant(asLatin1(text), sources.appliance());
+  const bindings = user === null ? [] : sources.store.bindings(user);
+  if (user === null || bindings.length === 0) return null;
   return {
-    aor: shownText(aor),
-    registrations: bindings.map((binding) => registration(binding, wall, sources.keepalive)),
+    aor: aorOf(sources, user),
+    registrations: bindings.map((binding) => registration(sources, binding)),
   };
 }
 
-function aorMeant(text: string, domains: readonly string[]): string {
+/** Null: somebody elsewhere. */
+function userMeant(text: string, { aor_domain, domains }: ApplianceSnapshot): string | null {
   const at = text.lastIndexOf("@");
-  const canonical = domains[0];
-  if (canonical === undefined) return text;
-  if (at < 0) return `${text}@${canonical}`;
+  if (at < 0) return text;
   const host = text.slice(at + 1).toLowerCase();
-  return domains.includes(host) ? `${text.slice(0, at)}@${canonical}` : text;
+  return host === aor_domain || domains.includes(host) ? text.slice(0, at) : null;
 }
 
-function registration(binding: Binding, wall: number, keepalive: KeepaliveSource): Answer<"Registration"> {
+function aorOf(sources: RegistrationSources, user: string): string {
+  return shownText(`${user}@${sources.appliance().aor_domain}`);
+}
+
+function registration(sources: RegistrationSources, binding: Binding): Answer<"Registration"> {
   const { flow } = binding;
-  const { reachable, latency_ms, missed } = keepalive.reach(binding);
+  const { reachable, latency_ms, missed } = sources.keepalive.reach(binding);
+  const wall = sources.clock.wall();
   return {
-    aor: shownText(binding.aor),
+    aor: aorOf(sources, binding.user),
     contact: shownText(binding.contact),
     q: binding.q / 1000,
     expires_in_s: Math.max(0, Math.round((binding.expires_at_ms - wall) / 1000)),
@@ -99,41 +101,37 @@ function registration(binding: Binding, wall: number, keepalive: KeepaliveSource
 const namesIn = (list: string): string[] => (list === "" ? [] : list.split(","));
 
 async function lookThrough(
-  store: LocationStore,
-  clock: Clock,
+  { store, clock }: RegistrationSources,
   page: Page,
   user: string | null,
 ): Promise<void> {
   let looked = 0;
   for (const binding of store.all()) {
-    if (user === null || isOf(binding.aor, user)) page.offer(binding);
+    if (user === null || binding.user === user) page.offer(binding);
     if (++looked % SLICE === 0) await new Promise<void>((resolve) => clock.atTurnEnd(resolve));
   }
 }
 
-const isOf = (aor: string, user: string): boolean =>
-  aor.startsWith(user) && aor.lastIndexOf("@") === user.length;
-
-/** Where a binding stands: by the start of its AOR, then by a digest of its AOR and key. */
+/** Where a binding stands: by the start of its user, then by a digest of its user and key. */
 interface Place {
-  readonly aor: string;
+  readonly start: string;
   readonly digest: string;
 }
 
 class Row implements Place {
   readonly binding: Binding;
-  readonly aor: string;
+  readonly start: string;
   #digest = "";
 
-  constructor(binding: Binding, aor: string) {
+  constructor(binding: Binding, start: string) {
     this.binding = binding;
-    this.aor = aor;
+    this.start = start;
   }
 
-  /** Made only where two AORs are alike: hashing every binding would cost more than all the rest. */
+  /** Made only where two users are alike: hashing every binding would cost more than all the rest. */
   get digest(): string {
     if (this.#digest === "") {
-      const hash = Bun.SHA256.hash(`${this.binding.aor}\0${this.binding.key}`, "base64url");
+      const hash = Bun.SHA256.hash(`${this.binding.user}\0${this.binding.key}`, "base64url");
       this.#digest = hash.slice(0, DIGEST_CHARS);
     }
     return this.#digest;
@@ -143,11 +141,11 @@ class Row implements Place {
 function readCursor(cursor: string): Place | null {
   const place = placeOf(cursor);
   if (place === null || place.length < DIGEST_CHARS) return null;
-  return { digest: place.slice(0, DIGEST_CHARS), aor: place.slice(DIGEST_CHARS) };
+  return { digest: place.slice(0, DIGEST_CHARS), start: place.slice(DIGEST_CHARS) };
 }
 
 function compare(a: Place, b: Place): number {
-  if (a.aor !== b.aor) return a.aor < b.aor ? -1 : 1;
+  if (a.start !== b.start) return a.start < b.start ? -1 : 1;
   if (a.digest === b.digest) return 0;
   return a.digest < b.digest ? -1 : 1;
 }
@@ -164,11 +162,11 @@ class Page {
   }
 
   offer(binding: Binding): void {
-    const aor = binding.aor.slice(0, PLACE_CHARS_MAX);
-    if (this.#after !== null && aor < this.#after.aor) return;
+    const start = binding.user.slice(0, PLACE_CHARS_MAX);
+    if (this.#after !== null && start < this.#after.start) return;
     const full = this.rows.length === this.#max;
-    if (full && aor > this.rows.at(-1)!.aor) return;
-    const row = new Row(binding, aor);
+    if (full && start > this.rows.at(-1)!.start) return;
+    const row = new Row(binding, start);
     if (this.#after !== null && compare(row, this.#after) <= 0) return;
     const index = this.#indexFor(row);
     if (index < 0) return;
@@ -176,7 +174,7 @@ class Page {
     if (full) this.rows.length = this.#max;
   }
 
-  /** Where the row belongs; -1 when it is there already: its AOR was registered anew while we looked. */
+  /** Where the row belongs; -1 when it is there already: it was registered anew while we looked. */
   #indexFor(row: Row): number {
     let low = 0;
     let high = this.rows.length;

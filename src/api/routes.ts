@@ -91,7 +91,7 @@ export const ROUTES: readonly Route[] = [
     reply: (sources) => configView(sources),
   }),
   json("/v1/registrations", "Registrations", {
-    summary: "Who is registered, in the order of the addresses of record",
+    summary: "Who is registered, in the order of the users",
     query: RegistrationsQuery,
     failures: [400],
     reply: async (sources, { user, limit = LIMIT_DEFAULT, cursor }) =>

@@ -45,8 +45,10 @@ export interface ApplianceSnapshot {
   readonly phase: "starting" | "running" | "draining";
   /** Every point that takes messages now. */
   readonly listeners: readonly LocalEndpoint[];
-  /** The names the appliance answers for, the one that stands in AORs first. */
+  /** The names the appliance answers for, configured ones first. */
   readonly domains: readonly string[];
+  /** What stands behind the @ of every AOR: the first configured name. */
+  readonly aor_domain: string;
   /** The digest realm. */
   readonly realm: string;
   /** Null: not read again since the start. */

@@ -275,9 +275,10 @@ export class Appliance {
   }
 
   /** Who comes and goes; a refresh is no news. */
-  #tell(kind: BindingEventKind, { aor, contact, flow, user_agent }: Binding): void {
+  #tell(kind: BindingEventKind, { user, contact, flow, user_agent }: Binding): void {
     this.api.bindingChanged();
     if (kind === "refreshed") return;
+    const aor = this.core.domains.aorOf(user);
     this.log.info(`registration-${kind}`, { aor, contact, from: flow.id, device: user_agent });
     if (kind === "added" && flow.alg !== "")
       this.log.warn("alg-suspected", { aor, from: flow.id, device: user_agent, signs: flow.alg });

@@ -17,7 +17,7 @@ import type { NameService } from "../dns/records.ts";
 import type { BanStore } from "../guard/bans.ts";
 import type { Guard } from "../guard/guard.ts";
 import { Overload } from "../guard/overload.ts";
-import type { Domains } from "../location/domains.ts";
+import { Domains } from "../location/domains.ts";
 import type { ForwardStore } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import type { UserStore } from "../location/users.ts";
@@ -56,7 +56,6 @@ import { QualityReports } from "./quality-reports.ts";
 import type { ChainRooms } from "./request-chain.ts";
 import { isCallForHelp, passThrough } from "./request-chain.ts";
 import { locatorRules, proxyRules, registrarLimits, sessionRules } from "./room-rules.ts";
-import { SiteNames } from "./site-names.ts";
 import { makeTracing, traceRules } from "./tracing.ts";
 import { AppTrunks } from "./trunks.ts";
 
@@ -91,8 +90,7 @@ export class Core implements TransactionUser {
   /** Where the transports deliver. */
   readonly receiver: Receiver;
   readonly layer: TransactionLayer;
-  readonly domains: Domains;
-  readonly #names: SiteNames;
+  readonly domains = new Domains();
   readonly locator: Locator;
   /** Places that failed lately. */
   readonly deadTargets: DeadTargets;
@@ -119,8 +117,6 @@ export class Core implements TransactionUser {
     const { clock, dice, log, metrics, transports, config } = parts;
     this.#parts = parts;
     this.#config = config;
-    this.#names = new SiteNames(parts);
-    this.domains = this.#names.domains;
     const edits = new Edits();
     const scanner = new Scanner();
     const answers = new Answers(edits, dice, metrics, log);
@@ -148,7 +144,7 @@ export class Core implements TransactionUser {
       takesPing: (bytes, flow) => this.keepalive.takes(bytes, flow),
     });
     this.#endpoints = transports.endpoints();
-    this.#names.take(config.domains, this.#endpoints);
+    this.domains.configure(config.domains, this.#endpoints);
     this.#authentication = new Authentication(parts, config);
     const { authenticator } = this.#authentication;
     const isExempt = (address: string): boolean =>
@@ -218,10 +214,10 @@ export class Core implements TransactionUser {
     const probing = { dice, transports, locator: this.locator, layer: this.layer, domains };
     this.deadTargets.probe = (place, done) => probePlace(probing, place, done);
     this.#prober = makeProber(probing, clock, this.trunks.book);
-    this.#rooms.registrar.onChange = (aor, before, after) => {
+    this.#rooms.registrar.onChange = (user, before, after) => {
       this.keeper.registered(before, after);
       knowBindings(this.guard, after);
-      proxy.registered(aor, before, after);
+      proxy.registered(user, before, after);
     };
     this.keeper.follow(store);
     knowBindings(this.guard, store.all());
@@ -264,7 +260,7 @@ export class Core implements TransactionUser {
     const endpoints = this.#parts.transports.endpoints();
     if (endpoints === this.#endpoints) return;
     this.#endpoints = endpoints;
-    this.#names.take(this.#config.domains, endpoints);
+    this.domains.configure(this.#config.domains, endpoints);
     this.locator.options = locatorRules(this.#config, this.#endpoints);
     this.relay.follow(endpoints);
   }

@@ -22,7 +22,7 @@ import type { Copy, Forwarding, RequestEditor } from "../proxy/forward.ts";
 import type { MediaGate } from "../proxy/media-gate.ts";
 import { DescriptionEditor, descriptionOf } from "./descriptions.ts";
 import type { MediaEditor } from "./forwarding.ts";
-import { calleeUser, isOutside, RelayChoice } from "./relay-choice.ts";
+import { isOutside, RelayChoice } from "./relay-choice.ts";
 
 export interface EngineRelayParts {
   readonly clock: Clock;
@@ -150,7 +150,7 @@ export class EngineRelay implements RequestEditor, MediaEditor, MediaGate {
       call.engine.join(CALLER, this.#side(forwarding.source, forwarding.callerIsBound, profile));
     }
     const { users, peers } = this.#profiles;
-    const profile = users.get(calleeUser(copy)) ?? peers.get(copy.peer ?? "");
+    const profile = users.get(copy.calleeUser ?? "") ?? peers.get(copy.peer ?? "");
     return call.engine.join(copy.branch, this.#side(copy.flow, copy.calleeIsBound, profile));
   }
 

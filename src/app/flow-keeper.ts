@@ -117,20 +117,20 @@ export class AppFlowKeeper implements FlowKeeper {
     const store = this.#store;
     if (store === null) return;
     for (const key of this.#keepalive.find(fresh.flow.id)?.keysOf("registration") ?? []) {
-      const aor = key.slice(0, key.indexOf(" "));
-      const bindings = store.bindings(aor);
-      const other = withKey(bindings, key.slice(aor.length + 1));
+      const user = key.slice(0, key.indexOf(" ")); // a user part has no space (RFC 3261 §25.1)
+      const bindings = store.bindings(user);
+      const other = withKey(bindings, key.slice(user.length + 1));
       if (other === null || other === fresh || other.flow.id !== fresh.flow.id || isSameDevice(other, fresh))
         continue;
       this.#log.info("registration-displaced", {
-        aor,
+        user,
         contact: other.contact,
         flow: other.flow.id,
-        by: fresh.aor,
+        by: fresh.user,
       });
       this.#release(other);
       const rest = bindings.filter((binding) => binding !== other);
-      store.replace(aor, rest, () => {}); // what the disk does not take ends by itself
+      store.replace(user, rest, () => {}); // what the disk does not take ends by itself
     }
   }
 
@@ -148,12 +148,12 @@ export class AppFlowKeeper implements FlowKeeper {
   }
 
   #keep(binding: Binding): void {
-    const { aor, key, contact, expires_at_ms, flow } = binding;
-    this.#keepalive.keep(flow, "registration", `${aor} ${key}`, expires_at_ms, contact);
+    const { user, key, contact, expires_at_ms, flow } = binding;
+    this.#keepalive.keep(flow, "registration", `${user} ${key}`, expires_at_ms, contact);
   }
 
-  #release({ aor, key, flow }: Binding): void {
-    this.#keepalive.release(flow.id, "registration", `${aor} ${key}`);
+  #release({ user, key, flow }: Binding): void {
+    this.#keepalive.release(flow.id, "registration", `${user} ${key}`);
   }
 }
 

@@ -5,7 +5,6 @@
 import { USER_NAME } from "../config/keys-calls.ts";
 import type { Config } from "../config/schema.ts";
 import type { Domains } from "../location/domains.ts";
-import { userOfAor } from "../location/domains.ts";
 import { H } from "../message/header-names.ts";
 import { parseNameAddr } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
@@ -86,6 +85,5 @@ function preferredName(request: SipMessage, domains: Domains): string | null {
 /** The user part of a URI in a domain of ours, escapes resolved, or the number of a tel: URI. */
 function ownName(uri: SipUri, domains: Domains): string | null {
   if (uri.scheme === "tel") return readTel(uri.text)?.number ?? null;
-  const aor = domains.aorOf(uri);
-  return aor === null ? null : userOfAor(aor);
+  return domains.userOf(uri);
 }

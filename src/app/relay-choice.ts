@@ -35,7 +35,7 @@ export class RelayChoice {
   #modeOf(forwarding: Forwarding, copy: Copy): RelayMode {
     const modes = [
       this.#users.get(forwarding.callerUser ?? ""),
-      this.#users.get(calleeUser(copy)),
+      this.#users.get(copy.calleeUser ?? ""),
       this.#peers.get(copy.peer ?? ""),
     ];
     if (modes.includes("always")) return "always";
@@ -43,9 +43,6 @@ export class RelayChoice {
     return modes.includes("auto") ? "auto" : this.#mode;
   }
 }
-
-/** The account that a copy goes to; "" for none. */
-export const calleeUser = ({ aor }: Copy): string => (aor === null ? "" : aor.slice(0, aor.indexOf("@")));
 
 /** Whether the two sides may not reach each other by themselves. */
 function needsRelay({ request, source, callerIsBound }: Forwarding, { calleeIsBound, flow }: Copy): boolean {

@@ -26,6 +26,7 @@ export function apiSources(appliance: Appliance): ApiSources {
       phase: core.draining ? "draining" : "running",
       listeners: transports.endpoints(),
       domains: core.names,
+      aor_domain: core.domains.canonical,
       realm: realmOf(appliance.config),
       reload: appliance.reload,
     }),

@@ -57,6 +57,12 @@ export function nodeAt(path: KeyPath): Node | null {
   return node;
 }
 
+/** How a text at this path is shown, of the key itself or of its list; null: as it is. */
+export function maskAt(path: KeyPath): ((text: string) => string) | null {
+  const node = nodeAt(typeof path.at(-1) === "number" ? path.slice(0, -1) : path);
+  return (node === null ? undefined : metaOf(node).masked) ?? null;
+}
+
 const ownEntry = (node: Node, key: string): Node | undefined =>
   node.entries !== undefined && Object.hasOwn(node.entries, key) ? node.entries[key] : undefined;
 

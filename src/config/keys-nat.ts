@@ -3,6 +3,7 @@
  */
 import * as v from "valibot";
 import { integer, listOf, oneOf, section, sections, someOf, text, truth } from "./kinds.ts";
+import { maskedHeader } from "./masks.ts";
 
 const HEADER_CHARS_MAX = 256;
 const DEVICES_MAX = 100;
@@ -110,6 +111,7 @@ export const keepalive = section(
           does: "Header lines that pings carry besides.",
           without: "nothing; for devices that want them",
           example: ["Subject: ping"],
+          masked: maskedHeader,
         },
       ),
       [],

@@ -3,6 +3,7 @@
  */
 import * as v from "valibot";
 import { integer, SECRET_CHARS_MAX, secret, section, text, truth } from "./kinds.ts";
+import { maskedUrl } from "./masks.ts";
 
 const PATH_CHARS_MAX = 4096;
 
@@ -50,6 +51,7 @@ export const records = section(
           does: 'Records are posted here as well: {"records": [ … ]}, at most 100 at once, again until it answers 2xx.',
           without: "programs that bill or count ask /v1/records",
           example: "https://billing.example.test/calls",
+          masked: maskedUrl,
         }),
       ),
       null,

@@ -19,6 +19,8 @@ export interface About {
   readonly start?: true;
   /** A change of it takes effect only after a restart. */
   readonly restart?: true;
+  /** How a text of it is shown, where a part of it may be a secret. */
+  readonly masked?: (text: string) => string;
 }
 
 /** What the schema knows about a key besides its default. */

@@ -4,7 +4,7 @@
  */
 import type * as v from "valibot";
 import type { Node } from "./facts.ts";
-import { isTable, metaOf, nodeAt, SECTIONS, walk } from "./facts.ts";
+import { isTable, maskAt, metaOf, nodeAt, SECTIONS, walk } from "./facts.ts";
 import type { KeyPath } from "./key-path.ts";
 import { keyText, setAt } from "./key-path.ts";
 import { nearest } from "./nearest.ts";
@@ -125,12 +125,20 @@ export function refused(issues: readonly Issue[]): Mistake[] {
       const { input } = issue;
       return {
         path,
-        found: isMissing ? NOTHING : meta.secret ? HIDDEN : foundAt(node, input),
+        found: isMissing ? NOTHING : meta.secret ? HIDDEN : foundAt(node, masked(path, input)),
         allowed: isMissing ? (meta.allowed ?? "") : issue.message,
         suggestion:
           typeof input === "string" ? (meta.suggest?.(input) ?? null) : headerHint(path, node, input),
       };
     });
+}
+
+/** A wrong value may have a secret in it as well. */
+function masked(path: KeyPath, input: unknown): unknown {
+  const mask = maskAt(path);
+  if (mask === null) return input;
+  if (Array.isArray(input)) return input.map((each) => masked(path, each));
+  return typeof input === "string" ? mask(input) : input;
 }
 
 /** A section's value is told by its kind alone: somebody may have put a password there. */

@@ -1,12 +1,8 @@
 /** The configuration as it may be shown: everything that counts, and no secret. */
-import { metaOf, type Node, nodeAt } from "./facts.ts";
+import { maskAt, metaOf, type Node, nodeAt } from "./facts.ts";
 import type { KeyPath } from "./key-path.ts";
+import { maskedPassword, STARS } from "./masks.ts";
 import type { Config } from "./schema.ts";
-
-/** What stands in the place of a secret. */
-const STARS = "***";
-/** userinfo of a URI (RFC 3986 §3.2.1): some put a password there. */
-const USERINFO = /^([a-z][a-z0-9+.-]*:\/\/)[^/?#@]*@/i;
 
 /** The configuration in effect, defaults filled in, by the keys of the file; secrets are stars, what is unset is null. */
 export function shownConfig(config: Config): Readonly<Record<string, unknown>> {
@@ -19,7 +15,7 @@ function shown(value: unknown, path: KeyPath): unknown {
   if (Array.isArray(value)) return value.map((item, index) => shown(item, [...path, index]));
   if (typeof value === "object")
     return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, shown(each, [...path, key])]));
-  return typeof value === "string" ? value.replace(USERINFO, `$1${STARS}@`) : value;
+  return typeof value === "string" ? (maskAt(path) ?? maskedPassword)(value) : value;
 }
 
 /** A place that the schema does not know is none that may be shown. */

@@ -54,7 +54,7 @@ export function bindingRow(id: number, binding: Binding): BindingRow {
   const { flow, path } = binding;
   return {
     id,
-    aor: binding.aor,
+    user: binding.user,
     key: binding.key,
     contact: binding.contact,
     params: binding.params,
@@ -88,7 +88,7 @@ export function refreshRow(seq: number, binding_id: number, binding: Binding): R
 export function bindingOf(row: BindingRow, refresh: RefreshRow | undefined): Binding {
   const newest = refresh ?? row;
   return {
-    aor: row.aor,
+    user: row.user,
     key: row.key,
     contact: row.contact,
     params: row.params,

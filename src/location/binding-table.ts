@@ -1,5 +1,5 @@
 /**
- * The bindings in memory, by AOR, with the moment each one ends. Lifetimes run on the monotonic
+ * The bindings in memory, by user, with the moment each one ends. Lifetimes run on the monotonic
  * clock: a board that learns the date after its start must not lose every phone at once.
  */
 import type { Clock } from "../base/clock.ts";
@@ -7,7 +7,7 @@ import type { Binding } from "./binding.ts";
 import { type Expiring, ExpiryQueue } from "./expiry-queue.ts";
 
 interface Entry extends Expiring {
-  readonly aor: string;
+  readonly user: string;
   bindings: readonly Binding[];
   /** When each of `bindings` ends, monotonic milliseconds; the least of them is `due_ms`. */
   ends: readonly number[];
@@ -40,44 +40,44 @@ export class BindingTable {
   }
 
   /** Those that have not ended, newest registration last. */
-  live(aor: string): readonly Binding[] {
-    const entry = this.#entries.get(aor);
+  live(user: string): readonly Binding[] {
+    const entry = this.#entries.get(user);
     if (entry === undefined) return NONE;
     const now = this.#clock.now();
     return now < entry.due_ms ? entry.bindings : stillLive(entry, now);
   }
 
-  /** What is held for the AOR, ended or not. */
-  held(aor: string): readonly Binding[] {
-    return this.#entries.get(aor)?.bindings ?? NONE;
+  /** What is held for the user, ended or not. */
+  held(user: string): readonly Binding[] {
+    return this.#entries.get(user)?.bindings ?? NONE;
   }
 
-  /** Makes `next` what is held for the AOR; returns the array that is kept. Ends of known objects stand. */
-  put(aor: string, next: readonly Binding[]): readonly Binding[] {
-    const entry = this.#entries.get(aor);
+  /** Makes `next` what is held for the user; returns the array that is kept. Ends of known objects stand. */
+  put(user: string, next: readonly Binding[]): readonly Binding[] {
+    const entry = this.#entries.get(user);
     this.#size += next.length - (entry?.bindings.length ?? 0);
     if (next.length === 0) {
       if (entry !== undefined) {
         this.#queue.remove(entry);
-        this.#entries.delete(aor);
+        this.#entries.delete(user);
       }
       return NONE;
     }
     const bindings = inOrder(next);
-    const made = entry ?? { aor, bindings: NONE, ends: [], due_ms: 0, queued_ms: 0, place: -1 };
-    if (entry === undefined) this.#entries.set(aor, made);
+    const made = entry ?? { user, bindings: NONE, ends: [], due_ms: 0, queued_ms: 0, place: -1 };
+    if (entry === undefined) this.#entries.set(user, made);
     this.#date(made, bindings);
     this.#queue.update(made);
     return bindings;
   }
 
-  /** At most `max` AORs that hold an ended binding. The caller puts each one anew. */
+  /** At most `max` users that hold an ended binding. The caller puts each one anew. */
   takeEnded(max: number): string[] {
-    return this.#queue.take(this.#clock.now(), max).map((entry) => entry.aor);
+    return this.#queue.take(this.#clock.now(), max).map((entry) => entry.user);
   }
 
   *all(): IterableIterator<Binding> {
-    for (const aor of this.#entries.keys()) yield* this.live(aor);
+    for (const user of this.#entries.keys()) yield* this.live(user);
   }
 
   /** Every binding held, ended or not. */

@@ -24,9 +24,9 @@ export interface BindingFlow {
 
 /** All text holds one byte per character (latin1), so that what the phone sent leaves as it came. */
 export interface Binding {
-  /** `user@domain`, in the caller's canonical spelling. */
-  readonly aor: string;
-  /** What makes this contact the same one within its AOR: instance and reg-id, or the normalised URI. */
+  /** The user part of its address of record, escapes resolved. The domain counts nothing: all names here mean one place. */
+  readonly user: string;
+  /** What makes this contact the same one of its user: instance and reg-id, or the normalised URI. */
   readonly key: string;
   /** The Contact URI as registered. */
   readonly contact: string;
@@ -53,7 +53,7 @@ export interface Binding {
 
 /**
  * True when `next` differs from `old` at most by what every refresh changes: its times, Call-ID and CSeq.
- * Both must have the same AOR and key.
+ * Both must have the same user and key.
  */
 export function onlyRefreshes(old: Binding, next: Binding): boolean {
   return (

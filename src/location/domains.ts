@@ -1,6 +1,6 @@
 /**
  * Which hosts are ours, and the one name an address-of-record has here. Every name of the site means
- * the same place: alice@example.test and alice@192.0.2.1 are one AOR.
+ * the same place: alice@example.test and alice@192.0.2.1 are one AOR, of the user alice.
  */
 import { ipFamily } from "../base/address.ts";
 import type { LocalEndpoint } from "../base/flow.ts";
@@ -39,7 +39,7 @@ export class Domains {
     this.#addresses = addresses;
     this.#ports = ports;
     this.#endpoints = own;
-    // Without a name not an address, which may change: bindings are kept under it across restarts.
+    // Without a name not an address, which may change: people write AORs down.
     this.#canonical = [...this.#names][0] ?? NAMELESS;
   }
 
@@ -67,16 +67,21 @@ export class Domains {
   }
 
   /**
-   * The AOR of a URI in our domain, `user@canonical`, escapes resolved and parameters dropped
-   * (RFC 3261 §10.3 step 5). Null: not our domain, or it names nobody.
+   * Whom a URI in our domain names, escapes resolved (RFC 3261 §10.3 step 5): the user part of its AOR.
+   * Null: not our domain, or it names nobody.
    */
-  aorOf(uri: SipUri): string | null {
-    if (uri.user === null || uri.user === "" || !this.isOurs(uri)) return null;
-    return `${unescapeUser(uri.user)}@${this.#canonical}`;
+  userOf(uri: SipUri): string | null {
+    return uri.user === null || uri.user === "" || !this.isOurs(uri) ? null : unescapeUser(uri.user);
   }
-}
 
-/** The user part of an AOR made by `Domains.aorOf`. */
-export function userOfAor(aor: string): string {
-  return aor.slice(0, aor.lastIndexOf("@"));
+  /** The one spelling of a user's AOR: `user@canonical`. */
+  aorOf(user: string): string {
+    return `${user}@${this.#canonical}`;
+  }
+
+  /** A URI as text that tells it from others: each user of ours has one spelling, any other URI its own. */
+  spelt(uri: SipUri): string {
+    const user = this.userOf(uri);
+    return user === null ? uri.text : `sip:${this.aorOf(user)}`;
+  }
 }

@@ -10,6 +10,7 @@ import keptFlows from "../../migrations/0004-kept-flows.sql" with { type: "text"
 import callRecords from "../../migrations/0005-call-records.sql" with { type: "text" };
 import bans from "../../migrations/0006-bans.sql" with { type: "text" };
 import sha512Hashes from "../../migrations/0007-sha512-256.sql" with { type: "text" };
+import bindingsByUser from "../../migrations/0008-bindings-by-user.sql" with { type: "text" };
 
 export interface Migration {
   /** The file's name without `.sql`. */
@@ -26,6 +27,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { name: "0005-call-records", sql: callRecords },
   { name: "0006-bans", sql: bans },
   { name: "0007-sha512-256", sql: sha512Hashes },
+  { name: "0008-bindings-by-user", sql: bindingsByUser },
 ];
 
 /** The database knows migrations that this version does not. */

@@ -6,7 +6,7 @@ import { blob, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite
 
 export const bindings = sqliteTable("bindings", {
   id: integer().primaryKey(),
-  aor: text().notNull(),
+  user: text().notNull(),
   key: text().notNull(),
   contact: text().notNull(),
   params: text().notNull(),

@@ -103,8 +103,8 @@ export class SqliteStore extends TurnStore {
   }
 
   #load(): void {
-    const by_aor = Map.groupBy(this.#ledger.load(this.clock.wall()), (binding) => binding.aor);
-    for (const [aor, bindings] of by_aor) this.table.put(aor, bindings);
+    const by_user = Map.groupBy(this.#ledger.load(this.clock.wall()), (binding) => binding.user);
+    for (const [user, bindings] of by_user) this.table.put(user, bindings);
     this.log.info("location-loaded", { bindings: this.size, users: this.users, file: this.#file.path });
   }
 

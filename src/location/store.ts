@@ -1,5 +1,5 @@
 /**
- * The location service (RFC 3261 §10): which bindings an address of record has. What every
+ * The location service (RFC 3261 §10): which bindings a user has. What every
  * implementation promises; one contract suite holds them all to it.
  */
 import type { Binding } from "./binding.ts";
@@ -47,23 +47,23 @@ export interface LocationSnapshot {
 
 export interface LocationStore {
   /**
-   * The live bindings of an AOR, newest registration last; from memory, also while the store is ill.
+   * The live bindings of a user, newest registration last; from memory, also while the store is ill.
    * The array is the store's own: it never changes, a later call may return another one.
    */
-  bindings(aor: string): readonly Binding[];
+  bindings(user: string): readonly Binding[];
   /**
-   * Makes `next` the bindings of `aor` (all of that AOR, one per key) and keeps the array. Memory
+   * Makes `next` the bindings of `user` (all of that user, one per key) and keeps the array. Memory
    * changes at once. At the end of the turn all changes of the turn are stored together, all or none,
    * and `done` is called; after a failure memory is as it was before the turn. Binding objects that
    * are already stored are not written again. Growth beyond `bindings_max` fails with `full_table`
    * and changes nothing.
    */
-  replace(aor: string, next: readonly Binding[], done: ReplaceDone): void;
+  replace(user: string, next: readonly Binding[], done: ReplaceDone): void;
   /** Every live binding, in no order. Changes while it runs may or may not show. */
   all(): IterableIterator<Binding>;
   /** How many bindings are held, including expired ones that wait to be swept. */
   readonly size: number;
-  /** How many AORs have a binding. */
+  /** How many users have a binding. */
   readonly users: number;
   health(): StoreHealth;
   snapshot(): LocationSnapshot;

@@ -25,9 +25,9 @@ export interface LocationOptions {
   readonly bindings_max: number;
 }
 
-/** One `replace`, or one AOR's part of a sweep (`done` null). Refused ones have `before === after`. */
+/** One `replace`, or one user's part of a sweep (`done` null). Refused ones have `before === after`. */
 export interface Change {
-  readonly aor: string;
+  readonly user: string;
   readonly before: readonly Binding[];
   readonly after: readonly Binding[];
   readonly done: ReplaceDone | null;
@@ -36,8 +36,8 @@ export interface Change {
 
 /** The least time between two sweeps: what ends within it goes in one write. */
 const SWEEP_INTERVAL_MS = 1000;
-/** AORs a sweep takes before it lets other work pass: about 3 ms of SQLite. */
-const SWEEP_AORS_MAX = 256;
+/** Users a sweep takes before it lets other work pass: about 3 ms of SQLite. */
+const SWEEP_USERS_MAX = 256;
 const SWEEP_GO_ON_MS = 20;
 
 export abstract class TurnStore implements LocationStore {
@@ -66,7 +66,7 @@ export abstract class TurnStore implements LocationStore {
     );
     this.#refused = metrics.counter("sipedge_location_full_table_total", "Changes refused by bindings_max");
     metrics.gauge("sipedge_location_bindings", "Bindings held", () => this.size);
-    metrics.gauge("sipedge_location_users", "AORs with a binding", () => this.users);
+    metrics.gauge("sipedge_location_users", "Users with a binding", () => this.users);
   }
 
   /** Stores the changes in order, all or none. Must not throw. */
@@ -74,8 +74,8 @@ export abstract class TurnStore implements LocationStore {
   abstract health(): StoreHealth;
   abstract snapshot(): LocationSnapshot;
 
-  bindings(aor: string): readonly Binding[] {
-    return this.table.live(aor);
+  bindings(user: string): readonly Binding[] {
+    return this.table.live(user);
   }
 
   get size(): number {
@@ -90,15 +90,15 @@ export abstract class TurnStore implements LocationStore {
     return this.table.all();
   }
 
-  replace(aor: string, next: readonly Binding[], done: ReplaceDone): void {
-    const before = this.table.held(aor);
+  replace(user: string, next: readonly Binding[], done: ReplaceDone): void {
+    const before = this.table.held(user);
     if (next.length > before.length && this.size + next.length - before.length > this.#bindings_max) {
       this.#refused.inc();
       const message = `the store holds bindings_max = ${this.#bindings_max} bindings`;
-      this.#add({ aor, before, after: before, done, refused: { code: "full_table", message } });
+      this.#add({ user, before, after: before, done, refused: { code: "full_table", message } });
       return;
     }
-    this.#add({ aor, before, after: this.table.put(aor, next), done, refused: null });
+    this.#add({ user, before, after: this.table.put(user, next), done, refused: null });
     this.#arm();
   }
 
@@ -154,7 +154,7 @@ export abstract class TurnStore implements LocationStore {
   }
 
   #undo(turn: readonly Change[]): void {
-    for (const { aor, before } of turn.toReversed()) this.table.put(aor, before);
+    for (const { user, before } of turn.toReversed()) this.table.put(user, before);
   }
 
   #tell({ before, after }: Change): void {
@@ -205,13 +205,13 @@ export abstract class TurnStore implements LocationStore {
   }
 
   #sweepEnded(): void {
-    const aors = this.table.takeEnded(SWEEP_AORS_MAX);
-    const go_on = aors.length === SWEEP_AORS_MAX;
+    const users = this.table.takeEnded(SWEEP_USERS_MAX);
+    const go_on = users.length === SWEEP_USERS_MAX;
     this.#next_sweep_ms = this.clock.now() + (go_on ? SWEEP_GO_ON_MS : SWEEP_INTERVAL_MS);
-    for (const aor of aors) {
-      const before = this.table.held(aor);
-      const after = this.table.put(aor, this.table.live(aor));
-      this.#add({ aor, before, after, done: null, refused: null });
+    for (const user of users) {
+      const before = this.table.held(user);
+      const after = this.table.put(user, this.table.live(user));
+      this.#add({ user, before, after, done: null, refused: null });
     }
     this.#arm();
   }

@@ -31,9 +31,13 @@ export function uriOf({ remoteAddress, remotePort, transport }: Flow): string {
   return `sip:${hostPort(remoteAddress, remotePort)}${param}`;
 }
 
-const BRANCH_BYTES = Buffer.from(BRANCH, "latin1");
+const PARAM = `;branch=${BRANCH}`;
+const PARAM_BYTES = Buffer.from(PARAM, "latin1");
+const LF = 10;
+const COMMA = 44;
 const DOT = 46;
 const ZERO = 48;
+const COLON = 58;
 /** The topmost Via of an answer stands within so many bytes, or the answer goes the long way. */
 const LOOK_MAX = 256;
 const DIGITS_MAX = 9;
@@ -54,15 +58,34 @@ export function readAnswer(
 ): { readonly endpoint: KeptEndpoint; readonly cseq: number } | null {
   const isResponse = bytes.length >= ANSWER_BYTES_MIN && bytes[0] === 83 && bytes[3] === 47;
   if (!isResponse || bytes[STATUS_AT]! < FINAL_FIRST || bytes[STATUS_AT]! > FINAL_LAST) return null;
-  const branch = bytes.indexOf(BRANCH_BYTES, STATUS_AT);
-  if (branch < 0 || branch > LOOK_MAX) return null;
-  const at = branch + BRANCH.length;
+  const param = bytes.indexOf(PARAM_BYTES, STATUS_AT);
+  if (param < 0 || param > LOOK_MAX || !isInTopVia(bytes, param)) return null;
+  const at = param + PARAM.length;
   const dot = digitsEnd(bytes, at);
   const endpoint = endpoints.get(numberIn(bytes, at, dot));
   if (endpoint === undefined || !isToken(bytes, dot, endpoint.token)) return null;
   const from = dot + endpoint.token.length + 2;
-  const cseq = numberIn(bytes, from, digitsEnd(bytes, from));
-  return cseq < 0 || cseq > endpoint.cseq ? null : { endpoint, cseq };
+  const end = digitsEnd(bytes, from);
+  const cseq = numberIn(bytes, from, end);
+  return cseq < 0 || cseq > endpoint.cseq || !BEHIND_BRANCH.has(bytes[end]!) ? null : { endpoint, cseq };
+}
+
+/** CR, ";" or ",". */
+const BEHIND_BRANCH: ReadonlySet<number> = new Set([13, 59, COMMA]);
+
+/** Whether the line after the first one is a Via, and this place in its first value. */
+function isInTopVia(bytes: Buffer, place: number): boolean {
+  let at = STATUS_AT;
+  while (at < place && bytes[at] !== LF) at++;
+  if (!isViaName(bytes, at + 1)) return false;
+  for (at++; at < place; at++) if (bytes[at] === LF || bytes[at] === COMMA) return false;
+  return true;
+}
+
+/** "Via:" or "v:", as nearly everybody writes it. */
+function isViaName(bytes: Buffer, at: number): boolean {
+  if (bytes[at] === 118) return bytes[at + 1] === COLON;
+  return bytes[at] === 86 && bytes[at + 1] === 105 && bytes[at + 2] === 97 && bytes[at + 3] === COLON;
 }
 
 function digitsEnd(bytes: Buffer, from: number): number {

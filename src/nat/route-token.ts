@@ -80,7 +80,7 @@ export class RouteTokens {
   /** The ends a token names; null when we did not sign it for this Call-ID. */
   verify(token: string, callId: string): DialogEnds | null {
     if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
-    const name = `${token} ${callId}`;
+    const name = `${token.length} ${token}${callId}`; // one way only to read it: no other pair has this name
     const known = this.#known.get(name);
     if (known !== undefined) return known;
     const ends = this.#read(token, callId);

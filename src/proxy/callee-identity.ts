@@ -2,7 +2,6 @@
  * Who is named as callee in an answer on its way back (RFC 3325 §5, §7): the rules of identity.ts the other way round.
  */
 import type { Flow } from "../base/flow.ts";
-import { userOfAor } from "../location/domains.ts";
 import type { Edits } from "../message/edits.ts";
 import type { SipMessage } from "../message/sip-message.ts";
 import { accountUri, appendLine, namesSomebody, removeIdentity, wantsPrivacy } from "./identity.ts";
@@ -53,7 +52,7 @@ export function editCallee(
 /** The account whose phone rings or accepts; null: it is nobody's phone, or it refuses. */
 function accountOf({ target }: Answerer, { status }: SipMessage): string | null {
   if (status >= 300 || target === null || target.binding === null) return null;
-  return userOfAor(target.binding.aor);
+  return target.binding.user;
 }
 
 function answererIsTrusted({ flow, target }: Answerer, { isTrusted, isPeer }: Trust): boolean {

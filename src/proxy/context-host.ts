@@ -54,8 +54,8 @@ export interface ContextHost<F extends Forwarding> {
   /** Finds the way for the branch and sends its copy. */
   dispatch(branch: Branch, forwarding: F): void;
   /** From now on phones that register for these join the call; and no longer. */
-  ringing(aors: readonly string[], context: Ringing): void;
-  quiet(aors: readonly string[], context: Ringing): void;
+  ringing(users: readonly string[], context: Ringing): void;
+  quiet(users: readonly string[], context: Ringing): void;
   /** Nothing else is tried for the target of this branch: every place of it has had its turn. */
   targetEnded(branch: Branch, final: Final): void;
   /** What came of a branch, at one place of its target. */

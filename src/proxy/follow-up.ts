@@ -47,8 +47,8 @@ export function hasTried(branches: readonly Branch[], binding: Binding): boolean
 }
 
 /** Whether that contact is called, or was. */
-export function isCalled(branches: readonly Branch[], { aor, key }: Binding): boolean {
-  return branches.some(({ target }) => target.binding?.key === key && target.binding.aor === aor);
+export function isCalled(branches: readonly Branch[], { user, key }: Binding): boolean {
+  return branches.some(({ target }) => target.binding?.key === key && target.binding.user === user);
 }
 
 /** RFC 5626 §7: what a phone itself answered is its answer, on whichever flow. */

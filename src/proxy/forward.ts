@@ -67,8 +67,8 @@ export interface Copy {
   readonly calleeIsBound: boolean;
   /** What it tells of forwards; null: nothing. */
   readonly retarget: Retarget | null;
-  /** The address-of-record of the phone it goes to, and the peer; null: it goes to none. */
-  readonly aor: string | null;
+  /** Whose phone it goes to, and which peer; null: it goes to none. */
+  readonly calleeUser: string | null;
   readonly peer: string | null;
   /** Whether the target is in our trust and may know who calls; asked only where that matters. */
   readonly mayKnowCaller: boolean;

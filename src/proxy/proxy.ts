@@ -130,9 +130,9 @@ export class StatefulProxy implements ContextHost<Admitted> {
     return new Search(this.#options, this.rules, request, routing, caller);
   }
 
-  /** The registration of `aor` changed: calls that ring for it take new phones in. */
-  registered(aor: string, before: readonly Binding[], after: readonly Binding[]): void {
-    this.#lateForks.registered(aor, before, after);
+  /** The registration of `user` changed: calls that ring there take new phones in. */
+  registered(user: string, before: readonly Binding[], after: readonly Binding[]): void {
+    this.#lateForks.registered(user, before, after);
   }
 
   copyBack(
@@ -225,12 +225,12 @@ export class StatefulProxy implements ContextHost<Admitted> {
     branch.target.hop?.accepted(branch.method === "INVITE" ? (response.callId ?? "") : "");
   }
 
-  ringing(aors: readonly string[], context: Ringing): void {
-    this.#lateForks.add(aors, context);
+  ringing(users: readonly string[], context: Ringing): void {
+    this.#lateForks.add(users, context);
   }
 
-  quiet(aors: readonly string[], context: Ringing): void {
-    this.#lateForks.remove(aors, context);
+  quiet(users: readonly string[], context: Ringing): void {
+    this.#lateForks.remove(users, context);
   }
 
   answer(transaction: ServerTransaction, refusal: Refusal): void {

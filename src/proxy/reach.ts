@@ -12,7 +12,7 @@ import { NOT_REGISTERED } from "./absence.ts";
 import { isSecure, ofInstance } from "./targets.ts";
 import type { Trail } from "./trail.ts";
 
-type Refuses = (owner: string, uri: SipUri) => Refusal | null;
+type Refuses = (user: string, uri: SipUri) => Refusal | null;
 
 export class Reach {
   readonly #store: LocationStore;
@@ -21,7 +21,7 @@ export class Reach {
   readonly #refusalOf: Refuses;
   #refusal: Refusal | null = null;
 
-  /** `asked` is the Request-URI; `refusalOf` says why a user, as `sip:` and its AOR, may not take the call there. */
+  /** `asked` is the Request-URI; `refusalOf` says why a user may not take the call there. */
   constructor(store: LocationStore, asked: SipUri, trail: Trail, refusalOf: Refuses) {
     this.#store = store;
     this.#refusalOf = refusalOf;
@@ -39,8 +39,8 @@ export class Reach {
     return this.#asked.scheme === "sips" && uri.scheme !== "sips";
   }
 
-  bindings(aor: string): readonly Binding[] {
-    return this.callable(this.#store.bindings(aor));
+  bindings(user: string): readonly Binding[] {
+    return this.callable(this.#store.bindings(user));
   }
 
   /** Those of the contacts that this request may go to; a GRUU means one instance until the call is forwarded. */
@@ -51,11 +51,11 @@ export class Reach {
   }
 
   /** A contact elsewhere than its REGISTER came from makes it a forward: somebody may have registered a dear number. */
-  #mayCall({ aor, contact, flow, outbound, path }: Binding): boolean {
+  #mayCall({ user, contact, flow, outbound, path }: Binding): boolean {
     if (outbound || flow.nat !== "" || path.length > 0) return true; // its flow leads to the phone, whatever it says
     const uri = parseUri(contact);
     if (uri instanceof ParseError || uri.host === flow.remote_address) return true;
-    const refusal = this.#refusalOf(`sip:${aor}`, uri);
+    const refusal = this.#refusalOf(user, uri);
     if (refusal !== null) this.#refusal = refusal;
     return refusal === null;
   }

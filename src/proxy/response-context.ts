@@ -91,8 +91,8 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
       this.#waiting = round;
       return;
     }
-    if (this.#done || round.aors.length === 0 || this.method !== "INVITE") return;
-    if (this.#host.answerRules.late_forking && this.#round === round) this.#host.ringing(round.aors, this);
+    if (this.#done || round.users.length === 0 || this.method !== "INVITE") return;
+    if (this.#host.answerRules.late_forking && this.#round === round) this.#host.ringing(round.users, this);
   }
 
   /** Waits for a round that has to be found out. */
@@ -133,7 +133,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   }
 
   /** A phone that registered for somebody who is being called rings with the others. */
-  join(_aor: string, bindings: readonly Binding[]): void {
+  join(_user: string, bindings: readonly Binding[]): void {
     const round = this.#round;
     if (this.#isClosed || this.#accepted || this.#done || round === null) return;
     const fresh = bindings.filter((binding) => !hasTried(this.#branches, binding));
@@ -300,7 +300,7 @@ export class ResponseContext<F extends Forwarding = Forwarding> implements Serve
   }
 
   #hush(): void {
-    if (this.#round !== null && this.#round.aors.length > 0) this.#host.quiet(this.#round.aors, this);
+    if (this.#round !== null && this.#round.users.length > 0) this.#host.quiet(this.#round.users, this);
     this.#round = null;
   }
 

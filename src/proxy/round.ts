@@ -9,13 +9,13 @@ export interface Round {
   readonly targets: readonly Target[];
   /** How long they ring before the search goes on; null: until Timer C. */
   readonly ring_ms: number | null;
-  /** The addresses-of-record they belong to: a phone that registers for one meanwhile rings too. */
-  readonly aors: readonly string[];
+  /** The users they belong to: a phone that registers for one meanwhile rings too. */
+  readonly users: readonly string[];
   /** What the copies tell of forwards; for phones that join. */
   readonly retarget: Retarget | null;
 }
 
-const NO_AORS: readonly string[] = [];
+export const NOBODY: readonly string[] = [];
 
 /** What a dialog or a Route leads to: one target, and nowhere else to go. */
 export function directRound(uri: SipUri): Round {
@@ -24,5 +24,5 @@ export function directRound(uri: SipUri): Round {
 
 /** One target, and nowhere else to go. */
 export function direct(target: Target): Round {
-  return { targets: [target], ring_ms: null, aors: NO_AORS, retarget: target.retarget };
+  return { targets: [target], ring_ms: null, users: NOBODY, retarget: target.retarget };
 }

@@ -4,7 +4,6 @@
  */
 import type { Binding } from "../location/binding.ts";
 import type { Domains } from "../location/domains.ts";
-import { userOfAor } from "../location/domains.ts";
 import type { ForwardRules } from "../location/forwards.ts";
 import type { LocationStore } from "../location/store.ts";
 import { ParseError } from "../message/parse-error.ts";
@@ -26,7 +25,7 @@ import { contactOf, movedTo } from "./redirect.ts";
 import type { Outcome } from "./responses.ts";
 import type { ForwardCause, Retarget } from "./retarget.ts";
 import type { Round } from "./round.ts";
-import { direct } from "./round.ts";
+import { direct, NOBODY } from "./round.ts";
 import type { Routing } from "./route.ts";
 import type { SoughtRound, Step } from "./steps.ts";
 import * as steps from "./steps.ts";
@@ -41,7 +40,6 @@ export interface SearchRooms {
   readonly directory: Directory;
 }
 
-const NO_AORS: readonly string[] = [];
 const NO_STEPS: readonly Step[] = [];
 const BUSY: readonly Outcome[] = ["busy"];
 const ABSENT: readonly Outcome[] = ["not_registered"];
@@ -57,7 +55,7 @@ export class Search {
   #rest: readonly Step[] = NO_STEPS;
   /** Why the last way of a route could not be taken. */
   #noWay: Refusal | null = null;
-  /** Who is being called now, as the forwards name it; null: nobody of ours. */
+  /** Who is being called now: a user or group; null: nobody of ours. */
   #callee: string | null = null;
   #forwards: ForwardRules | null = null;
   readonly #trail: Trail;
@@ -69,7 +67,7 @@ export class Search {
     this.#caller = caller;
     this.#trail = new Trail(rules, request, caller.isVouched);
     this.#rooms = rooms;
-    const refusalOf = (owner: string, to: SipUri) => this.#refusalOf(owner, to);
+    const refusalOf = (user: string, to: SipUri) => this.#refusalOf(user, to);
     this.#reach = new Reach(rooms.store, routing.uri, this.#trail, refusalOf);
     this.#rules = rules;
     this.#request = request;
@@ -81,20 +79,19 @@ export class Search {
     const { uri } = this.#routing;
     const { domains, directory } = this.#rooms;
     if (!domains.isOurs(uri)) return this.#routed(uri, false) ?? direct(directTarget(uri));
-    const aor = domains.aorOf(uri);
-    if (aor === null) return NO_SUCH_USER;
-    const name = userOfAor(aor);
-    if (!this.#isNewCall) return this.#everybody(name, aor);
+    const name = domains.userOf(uri);
+    if (name === null) return NO_SUCH_USER;
+    if (!this.#isNewCall) return this.#everybody(name);
     const help = this.#caller.mayCallForHelp ? directory.emergency(name) : null;
     if (help !== null) return this.#help(help);
-    return this.#enter(name, aor);
+    return this.#enter(name);
   }
 
   /** Somebody elsewhere, or here. */
   #help(to: string): Round | Refusal {
     const uri = parseUri(to);
-    const aor = uri instanceof ParseError ? null : this.#rooms.domains.aorOf(uri);
-    return aor === null ? (this.#elsewhere(to) ?? NO_SUCH_USER) : this.#enter(userOfAor(aor), aor);
+    const name = uri instanceof ParseError ? null : this.#rooms.domains.userOf(uri);
+    return name === null ? (this.#elsewhere(to) ?? NO_SUCH_USER) : this.#enter(name);
   }
 
   /** Whom to try after a round ended so; null: nobody is left. */
@@ -131,18 +128,18 @@ export class Search {
     const { domains } = this.#rooms;
     const chain = before?.forwards ?? NO_FORWARDS_YET;
     if (this.#trail.isTooFar(chain)) return null;
-    const from = chain.at(-1)?.to ?? this.#callee ?? this.#routing.uri.text;
+    const from = chain.at(-1)?.to ?? this.#called;
     const targets: Target[] = [];
     for (const uri of contacts) {
       if (uri.scheme !== "sip" && uri.scheme !== "sips") return null;
-      const aor = domains.aorOf(uri);
-      if (aor === null && (domains.isOurs(uri) || !anywhere || this.#reach.isTakenDown(uri))) return null;
-      const to = aor === null ? uri.text : `sip:${aor}`;
-      if (this.#refusalOf(binding === null ? null : `sip:${binding.aor}`, uri) !== null) return null;
+      const name = domains.userOf(uri);
+      if (name === null && (domains.isOurs(uri) || !anywhere || this.#reach.isTakenDown(uri))) return null;
+      const to = domains.spelt(uri);
+      if (this.#refusalOf(binding === null ? null : binding.user, uri) !== null) return null;
       if (to !== from && this.#wasAt(to)) continue;
       const retarget = this.#trail.note([...chain, { from, to, cause: "redirect" }]);
-      if (aor === null) targets.push(directTarget(withoutHeaders(uri), retarget));
-      else targets.push(...contactTargets(this.#reach.bindings(aor), retarget));
+      if (name === null) targets.push(directTarget(withoutHeaders(uri), retarget));
+      else targets.push(...contactTargets(this.#reach.bindings(name), retarget));
     }
     return targets;
   }
@@ -158,11 +155,11 @@ export class Search {
   }
 
   /** The rounds of a name: a group's steps, or a user's phones. */
-  #enter(name: string, aor: string, mayRoute = true): Round | Refusal {
+  #enter(name: string, mayRoute = true): Round | Refusal {
     const { directory } = this.#rooms;
-    this.#callee = `sip:${aor}`;
+    this.#callee = name;
     const group = directory.group(name);
-    if (group === null) return this.#enterUser(name, aor, mayRoute);
+    if (group === null) return this.#enterUser(name, mayRoute);
     this.#forwards = group.forwards;
     this.#rest = group.steps
       .toReversed()
@@ -170,7 +167,7 @@ export class Search {
     return this.next(ABSENT) ?? NOT_REGISTERED;
   }
 
-  #enterUser(name: string, aor: string, mayRoute: boolean): Round | Refusal {
+  #enterUser(name: string, mayRoute: boolean): Round | Refusal {
     const { directory } = this.#rooms;
     const forwards = directory.forwardsOf(name);
     const plan = directory.userPlan(name);
@@ -180,11 +177,11 @@ export class Search {
       if (plan?.redirect) return movedTo([`<${this.#uriOf(forwards.always)}>`]);
       return this.#go(forwards.always, "always");
     }
-    const targets = contactTargets(this.#reach.bindings(aor), this.#trail.retarget);
-    if (targets.length === 0) return this.#forward(ABSENT) ?? this.#absent(name, aor, mayRoute);
+    const targets = contactTargets(this.#reach.bindings(name), this.#trail.retarget);
+    if (targets.length === 0) return this.#forward(ABSENT) ?? this.#absent(name, mayRoute);
     if (plan?.redirect) return movedTo(targets.map(contactOf));
     const last_ms = forwards?.no_answer ? noAnswerMs(forwards, this.#rules) : null;
-    const all: Round = { targets, ring_ms: last_ms, aors: [aor], retarget: this.#trail.retarget };
+    const all: Round = { targets, ring_ms: last_ms, users: [name], retarget: this.#trail.retarget };
     if (targets.length === 1) return all;
     const fork = plan?.fork ?? directory.forkOf(this.#routing.uri.host);
     const rounds = steps.huntRounds(roundsOf(targets, fork), all, this.#rules.hunt_ms);
@@ -221,7 +218,7 @@ export class Search {
   /** A user or group that a route names; what the route says after it is left, as forwards would. */
   #here(name: string, ring_ms: number | null): Round | null {
     const later = this.#rest;
-    const round = this.#enter(name, `${name}@${this.#rooms.domains.canonical}`, false);
+    const round = this.#enter(name, false);
     this.#rest = [...later, ...this.#rest.map((each) => steps.stepWithin(each, ring_ms))];
     return "status" in round ? null : steps.within(round, ring_ms);
   }
@@ -240,30 +237,29 @@ export class Search {
   /** Somebody here, or elsewhere; null: nobody. */
   #found(uri: SipUri, ring_ms: number | null): Round | null {
     const { domains } = this.#rooms;
-    const aor = domains.aorOf(uri);
-    if (aor !== null) return this.#here(userOfAor(aor), ring_ms);
+    const name = domains.userOf(uri);
+    if (name !== null) return this.#here(name, ring_ms);
     if (domains.isOurs(uri) || this.#reach.isTakenDown(uri)) return null;
     return steps.within(direct(directTarget(withoutHeaders(uri), this.#trail.retarget)), ring_ms);
   }
 
   /** All phones at once: what is no new call goes to each. */
-  #everybody(name: string, aor: string): Round | Refusal {
+  #everybody(name: string): Round | Refusal {
     const { directory } = this.#rooms;
     const group = directory.group(name);
     if (group !== null) {
       const round = this.#members(new Set(group.steps.flatMap(({ users }) => users)), null);
       return round.targets.length > 0 ? round : NOT_REGISTERED;
     }
-    const targets = contactTargets(this.#reach.bindings(aor), null);
-    if (targets.length === 0) return this.#absent(name, aor, true);
-    return { targets, ring_ms: null, aors: NO_AORS, retarget: null };
+    const targets = contactTargets(this.#reach.bindings(name), null);
+    if (targets.length === 0) return this.#absent(name, true);
+    return { targets, ring_ms: null, users: NOBODY, retarget: null };
   }
 
-  #members(users: Iterable<string>, ring_ms: number | null): Round {
-    const { domains } = this.#rooms;
-    const aors = Array.from(new Set(users), (user) => `${user}@${domains.canonical}`);
-    const targets = aors.flatMap((aor) => contactTargets(this.#reach.bindings(aor), this.#trail.retarget));
-    return { targets, ring_ms, aors, retarget: this.#trail.retarget };
+  #members(names: Iterable<string>, ring_ms: number | null): Round {
+    const users = [...new Set(names)];
+    const targets = users.flatMap((user) => contactTargets(this.#reach.bindings(user), this.#trail.retarget));
+    return { targets, ring_ms, users, retarget: this.#trail.retarget };
   }
 
   /** The first of the outcomes that has a rule decides. */
@@ -284,13 +280,13 @@ export class Search {
     const { domains } = this.#rooms;
     const uri = parseUri(this.#uriOf(destination));
     if (uri instanceof ParseError) return NO_SUCH_USER;
-    const aor = domains.aorOf(uri);
-    const to = aor === null ? uri.text : `sip:${aor}`; // one spelling for each user of ours
+    const name = domains.userOf(uri);
+    const to = domains.spelt(uri);
     if (this.#wasAt(to) || this.#trail.isTooFar()) return GOES_ROUND;
-    this.#trail.goOn({ from: this.#callee ?? this.#routing.uri.text, to, cause });
+    this.#trail.goOn({ from: this.#called, to, cause });
     const refusal = this.#refusalOf(this.#callee, uri);
     if (refusal !== null) return refusal;
-    if (aor !== null) return this.#enter(userOfAor(aor), aor);
+    if (name !== null) return this.#enter(name);
     return this.#reach.isTakenDown(uri)
       ? NOT_REGISTERED
       : (this.#elsewhere(to, this.#trail.retarget) ?? NO_SUCH_USER);
@@ -305,23 +301,28 @@ export class Search {
     return direct(directTarget(uri, retarget));
   }
 
-  /** Why whoever forwards, as `sip:` and an address-of-record, may not take the call there; null: it may. */
-  #refusalOf(owner: string | null, uri: SipUri): Refusal | null {
-    if (owner === null || !this.#isNewCall) return null;
-    return this.#rooms.directory.refusesForward(userOfAor(owner.slice(4)), uri, this.#caller.name);
+  /** Why this user may not take the call there; null: it may, or nobody forwards. */
+  #refusalOf(user: string | null, uri: SipUri): Refusal | null {
+    if (user === null || !this.#isNewCall) return null;
+    return this.#rooms.directory.refusesForward(user, uri, this.#caller.name);
   }
 
   #wasAt(uri: string): boolean {
-    return uri === this.#callee || this.#trail.wasAt(uri);
+    return (this.#callee !== null && uri === this.#called) || this.#trail.wasAt(uri);
+  }
+
+  /** Who is being called now, as forwards name it. */
+  get #called(): string {
+    return this.#callee === null ? this.#routing.uri.text : `sip:${this.#rooms.domains.aorOf(this.#callee)}`;
   }
 
   #uriOf(destination: string): string {
     return uriOfDestination(destination, this.#rooms.domains.canonical);
   }
 
-  #absent(name: string, aor: string, mayRoute: boolean): Round | Refusal {
+  #absent(name: string, mayRoute: boolean): Round | Refusal {
     const { directory, domains, store } = this.#rooms;
-    if (directory.knowsUser(name) || store.bindings(aor).length > 0) return this.#reach.absence;
+    if (directory.knowsUser(name) || store.bindings(name).length > 0) return this.#reach.absence;
     const uri = mayRoute ? parseUri(this.#uriOf(name)) : null;
     if (uri === null || uri instanceof ParseError || !domains.isOurs(uri)) return NO_SUCH_USER;
     return this.#routed(uri, true) ?? NO_SUCH_USER;

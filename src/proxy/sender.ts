@@ -88,7 +88,7 @@ export class Sender {
       calleeIsBound: admitted.flow !== null || (binding !== null && path.length === 0 && isBound(binding)),
       retarget,
       mayKnowCaller: concernsIdentity(admitted) && this.#options.isTrusted(flow.remoteAddress),
-      aor: binding === null ? null : binding.aor,
+      calleeUser: binding === null ? null : binding.user,
       peer: hop === null ? null : hop.peer,
       identity,
     };

@@ -106,8 +106,8 @@ export class StatelessProxy {
   #targetOf({ routing: { uri, next } }: Admitted): Target | undefined {
     const { domains, store } = this.#options;
     if (next !== null || !domains.isOurs(uri)) return directTarget(uri);
-    const aor = domains.aorOf(uri);
-    return aor === null ? undefined : contactTargets(ofInstance(store.bindings(aor), uri), null)[0];
+    const user = domains.userOf(uri);
+    return user === null ? undefined : contactTargets(ofInstance(store.bindings(user), uri), null)[0];
   }
 
   /**

@@ -82,7 +82,7 @@ export const laterSteps = (rounds: readonly Round[], after: StepAfter = "anythin
 export const sought = (seek: SoughtRound["seek"]): SoughtRound => ({
   targets: [],
   ring_ms: null,
-  aors: [],
+  users: [],
   retarget: null,
   seek,
 });

@@ -87,7 +87,7 @@ function phoneOf({ instance, key, reg_id }: Binding): string {
 }
 
 export function isSamePhone(a: Binding, b: Binding): boolean {
-  return a.aor === b.aor && phoneOf(a) === phoneOf(b);
+  return a.user === b.user && phoneOf(a) === phoneOf(b);
 }
 
 const qOf = (target: Target): number => target.binding?.q ?? 0;

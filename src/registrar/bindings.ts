@@ -23,7 +23,7 @@ export interface ContactUpdate {
 }
 
 export interface RegisterUpdate {
-  readonly aor: string;
+  readonly user: string;
   /** `Contact: *` with Expires 0: remove all (§10.2.2). */
   readonly removeAll: boolean;
   readonly contacts: readonly ContactUpdate[];
@@ -141,7 +141,7 @@ function bindingOf(
   nowMs: number,
 ): Binding {
   return {
-    aor: update.aor,
+    user: update.user,
     key: old?.key ?? keyOf(contact, update),
     contact: contact.uri.text,
     params: contact.params,

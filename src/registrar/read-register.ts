@@ -28,11 +28,11 @@ const USER_AGENT_CHARS_MAX = 200;
 /** Proxies between a phone and us: each becomes a Route line of every request to it (RFC 3327 §5.1). */
 export const PATH_ENTRIES_MAX = 8;
 
-/** `aor` is the canonical name of its To, which was checked before. */
+/** `user`: whom its To names, which was checked before. */
 export function readRegister(
   request: SipMessage,
   flow: Flow,
-  aor: string,
+  user: string,
   limits: ExpiryLimits,
   judge: NatJudge,
 ): RegisterUpdate | Refusal {
@@ -49,7 +49,7 @@ export function readRegister(
   const outbound = readOutbound(request, contacts, path);
   if (typeof outbound !== "boolean") return outbound;
   return {
-    aor,
+    user,
     removeAll,
     contacts,
     call_id: request.callId ?? "",

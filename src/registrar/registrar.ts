@@ -7,7 +7,6 @@ import type { Flow } from "../base/flow.ts";
 import type { Counter, Metrics } from "../base/metrics.ts";
 import type { Binding } from "../location/binding.ts";
 import type { Domains } from "../location/domains.ts";
-import { userOfAor } from "../location/domains.ts";
 import type { LocationStore, StoreFailure } from "../location/store.ts";
 import { H } from "../message/header-names.ts";
 import { parseNameAddr } from "../message/name-addr.ts";
@@ -50,7 +49,7 @@ const RETRY_AFTER_S = 10;
 export class Registrar {
   limits: RegistrarLimits;
   /** Told after the 200 has left: the bindings before and after. */
-  onChange: ((aor: string, before: readonly Binding[], after: readonly Binding[]) => void) | null = null;
+  onChange: ((user: string, before: readonly Binding[], after: readonly Binding[]) => void) | null = null;
   readonly #clock: Clock;
   readonly #domains: Domains;
   readonly #store: LocationStore;
@@ -71,37 +70,37 @@ export class Registrar {
     this.#date = new DateLine();
   }
 
-  /** Step 5: the AOR in the To header, canonical; a refusal when it is none of ours (404). */
-  aorOf(request: SipMessage): string | Refusal {
+  /** Step 5: the user whose AOR stands in the To header; a refusal when it is none of ours (404). */
+  userOf(request: SipMessage): string | Refusal {
     const to = parseNameAddr(request.text(H.To) ?? "");
     if (to instanceof ParseError)
       return { status: 400, reason: `Malformed To (${to.code})`, section: "RFC 3261 §10.3 step 5" };
     if (to.uri.scheme !== "sip" && to.uri.scheme !== "sips")
       return { status: 400, reason: "To is no SIP address-of-record", section: "RFC 3261 §10.3 step 5" };
-    const aor = this.#domains.aorOf(to.uri);
-    return aor ?? { status: 404, reason: "No such user in this domain", section: "RFC 3261 §10.3 step 5" };
+    const user = this.#domains.userOf(to.uri);
+    return user ?? { status: 404, reason: "No such user in this domain", section: "RFC 3261 §10.3 step 5" };
   }
 
   /**
-   * Carries out a REGISTER whose sender was authenticated as `user` (null: comes from a trusted
+   * Carries out a REGISTER whose sender was authenticated as `account` (null: comes from a trusted
    * network and may register anybody here).
    */
-  register(request: SipMessage, flow: Flow, user: string | null, reply: RegisterReply): void {
-    const aor = this.aorOf(request);
-    if (typeof aor !== "string") return reply.refused(aor);
-    if (user !== null && user !== userOfAor(aor)) return reply.refused(NOT_YOURS); // step 4
-    const update = readRegister(request, flow, aor, this.limits, this.#judge);
+  register(request: SipMessage, flow: Flow, account: string | null, reply: RegisterReply): void {
+    const user = this.userOf(request);
+    if (typeof user !== "string") return reply.refused(user);
+    if (account !== null && account !== user) return reply.refused(NOT_YOURS); // step 4
+    const update = readRegister(request, flow, user, this.limits, this.#judge);
     if ("status" in update) return reply.refused(update);
     if (update.contacts.some(({ uri }) => this.#isOwnGruu(uri))) return reply.refused(GOES_ROUND);
-    const current = this.#store.bindings(aor);
+    const current = this.#store.bindings(user);
     const now = this.#clock.wall();
     const next = applyRegister(current, update, this.limits, now);
     if ("status" in next) return reply.refused(next);
     if (next === current) return reply.ok(this.#success(current, request, flow, now, false)); // a query changes nothing
-    this.#store.replace(aor, next, (failure) => {
+    this.#store.replace(user, next, (failure) => {
       if (failure !== null) return reply.refused(failed(failure));
       reply.ok(this.#success(next, request, flow, now, update.outbound)); // step 8
-      this.onChange?.(aor, current, next);
+      this.onChange?.(user, current, next);
     });
   }
 

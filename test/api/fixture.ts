@@ -92,6 +92,7 @@ export class FakeSources implements ApiSources {
       { transport: "tcp", address: "2001:db8::1", port: 5060, sentBy: "edge.example.test:5060" },
     ],
     domains: ["example.test", "127.0.0.1"],
+    aor_domain: "example.test",
     realm: "example.test",
     reload: null,
   };
@@ -226,7 +227,7 @@ export class FakeSources implements ApiSources {
   register(user: string, ...changes: Partial<Binding>[]): void {
     const all = changes.length === 0 ? [{}] : changes;
     const bindings = all.map((change, i) => binding(this.clock, user, { key: `key-${i}`, ...change }));
-    expect(stored(this.clock, this.store, bindings[0]!.aor, bindings)).toEqual([null]);
+    expect(stored(this.clock, this.store, bindings[0]!.user, bindings)).toEqual([null]);
   }
 
   /** Stores rules of a user. */

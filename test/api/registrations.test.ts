@@ -83,10 +83,11 @@ describe("/v1/registrations", () => {
     for (let i = 0; i < 25; i++) sources.register(`user${i}`, {}, {}, {});
     const pages = await everyPage(openApi(sources), 7);
     expect(pages.map(({ registrations }) => registrations.length)).toEqual([...Array(10).fill(7), 5]);
-    const counted = Map.groupBy(aors(pages), (aor) => aor);
+    const users = aors(pages).map((aor) => aor.slice(0, aor.indexOf("@")));
+    const counted = Map.groupBy(users, (user) => user);
     expect(counted.size).toBe(25);
     for (const rows of counted.values()) expect(rows).toHaveLength(3);
-    expect(aors(pages)).toEqual(aors(pages).toSorted());
+    expect(users).toEqual(users.toSorted());
   });
 
   test("a full last page has no cursor", async () => {
@@ -101,7 +102,7 @@ describe("/v1/registrations", () => {
     for (let i = 10; i < 30; i++) sources.register(`user${i}`);
     let round = 0;
     const pages = await everyPage(openApi(sources), 4, () => {
-      sources.store.replace(`user1${round}@example.test`, [], () => {});
+      sources.store.replace(`user1${round}`, [], () => {});
       sources.clock.endTurn();
       sources.register(`aaa${round++}`);
     });

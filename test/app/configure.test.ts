@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { H } from "../../src/message/header-names.ts";
 import { Phone, setUp, World } from "../proxy/kit.ts";
+import { INNER, registerFlow, URN } from "../support/natted-phones.ts";
 import { configOf } from "../support/world.ts";
 
 const BASE = 'config_version = 1\ndomains = ["example.test"]\n';
@@ -21,7 +22,7 @@ describe("a changed config", () => {
     world.core.configure(configOf(BASE));
     alice.request("INVITE", "sip:bob@example.test");
     expect([alice.last().status, bob.count("INVITE")]).toEqual([407, 0]);
-    expect(world.store.bindings("bob@example.test")).toHaveLength(1);
+    expect(world.store.bindings("bob")).toHaveLength(1);
   });
 
   test("auth.realm: challenges name the new one, and old hashes prove nothing", () => {
@@ -51,7 +52,21 @@ describe("a changed config", () => {
     alice.request("INVITE", "sip:bob@new.test", { callId: "one" });
     alice.request("INVITE", "sip:bob@example.test", { callId: "two" });
     expect(bob.count("INVITE")).toBe(2);
-    expect(world.store.bindings("bob@new.test")).toHaveLength(1);
+    expect(world.store.bindings("bob")).toHaveLength(1);
+  });
+
+  test("another main name: a phone that gets the port of another one at their NAT displaces it as before", () => {
+    const world = new World({ toml: TRUST });
+    const onePort = new Phone(world, "alice", "198.51.100.20");
+    registerFlow(onePort, { contact: `sip:alice@${INNER}` });
+    world.core.configure(configOf(`config_version = 1\ndomains = ["new.test", "example.test"]\n${TRUST}`));
+    expect(world.core.keepalive.counts()).toMatchObject({ all: 1, registration: 1 });
+    registerFlow(onePort, {
+      ...{ user: "carol", contact: "sip:carol@192.168.1.99", callId: "another", domain: "new.test" },
+      instance: URN.replace("AABBCC", "112233"),
+    });
+    world.run(1);
+    expect([world.store.bindings("alice"), world.store.bindings("carol").length]).toEqual([[], 1]);
   });
 
   test("registrar limits", () => {

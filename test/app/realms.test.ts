@@ -83,7 +83,7 @@ describe("RFC 3261 §22.1 the realm of a challenge follows the domain", () => {
     const { world, alice } = rig();
     register(alice, "192.0.2.1");
     register(alice, "example.test");
-    expect([...world.store.all()].map(({ aor }) => aor)).toEqual(["alice@example.test"]);
+    expect([...world.store.all()].map(({ user }) => user)).toEqual(["alice"]);
   });
 });
 

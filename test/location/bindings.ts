@@ -8,7 +8,7 @@ export const HOUR_MS = 3_600_000;
 export function binding(clock: VirtualClock, user: string, changes: Partial<Binding> = {}): Binding {
   const wall = clock.wall();
   return {
-    aor: `${user}@example.test`,
+    user,
     key: `sip:${user}@192.0.2.7:5062`,
     contact: `sip:${user}@192.0.2.7:5062;ob`,
     params: `;+sip.instance="<urn:uuid:00000000-0000-1000-8000-000A95A0E128>";x="a\\"b"`,
@@ -46,11 +46,11 @@ export function refreshed(clock: VirtualClock, old: Binding, changes: Partial<Bi
 export function stored(
   clock: VirtualClock,
   store: LocationStore,
-  aor: string,
+  user: string,
   next: readonly Binding[],
 ): (StoreFailure | null)[] {
   const told: (StoreFailure | null)[] = [];
-  store.replace(aor, next, (failure) => told.push(failure));
+  store.replace(user, next, (failure) => told.push(failure));
   clock.endTurn();
   return told;
 }

@@ -28,12 +28,12 @@ async function killedRun(data_dir: string, cseq: number, lines_least: number): P
 
 /** What the file may hold for an AOR: what was done last, or anything asked for since. */
 function allowedBy(lines: readonly string[], known: ReadonlyMap<string, number>): Map<string, number[]> {
-  const allowed = new Map([...known].map(([aor, cseq]) => [aor, [cseq]]));
+  const allowed = new Map([...known].map(([user, cseq]) => [user, [cseq]]));
   for (const line of lines) {
-    const [word, aor, number] = line.split(" ") as [string, string, string];
-    const asked = allowed.get(aor) ?? [0];
+    const [word, user, number] = line.split(" ") as [string, string, string];
+    const asked = allowed.get(user) ?? [0];
     const cseq = Number(number);
-    allowed.set(aor, word === "done" ? asked.slice(asked.indexOf(cseq)) : [...asked, cseq]);
+    allowed.set(user, word === "done" ? asked.slice(asked.indexOf(cseq)) : [...asked, cseq]);
   }
   return allowed;
 }
@@ -49,12 +49,12 @@ test("kill -9: nothing that was done is missing", async () => {
     const allowed = allowedBy(lines, known);
     expect(lines.filter((line) => line.startsWith("done")).length).toBeGreaterThan(200);
     known = new Map();
-    for (const [aor, cseqs] of allowed) {
-      const found = store.bindings(aor)[0]?.cseq ?? 0;
+    for (const [user, cseqs] of allowed) {
+      const found = store.bindings(user)[0]?.cseq ?? 0;
       expect(cseqs).toContain(found);
-      known.set(aor, found);
+      known.set(user, found);
     }
-    expect([...store.all()].filter(({ aor }) => !allowed.has(aor))).toEqual([]);
+    expect([...store.all()].filter(({ user }) => !allowed.has(user))).toEqual([]);
     store.close();
   }
   remove();

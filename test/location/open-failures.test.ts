@@ -31,7 +31,7 @@ describe("opening the store", () => {
   function fill(): void {
     const { store } = openStore(clock, dir.data_dir);
     const crowd = Array.from({ length: 500 }, (_, i) => binding(clock, "crowd", { key: `${i}` }));
-    expect(stored(clock, store, "crowd@example.test", crowd)).toEqual([null]);
+    expect(stored(clock, store, "crowd", crowd)).toEqual([null]);
     store.close();
   }
 

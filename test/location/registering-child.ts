@@ -24,15 +24,15 @@ const store = new SqliteStore(new SqliteFile(data_dir!, clock), {
 const template = binding(new VirtualClock(), "x");
 let cseq = Number(first_cseq);
 
-function change(user: number): void {
-  const aor = `user${user}@example.test`;
+function change(n: number): void {
+  const user = `user${n}`;
   const times = { registered_at_ms: clock.wall(), expires_at_ms: clock.wall() + HOUR_MS };
-  const next: Binding[] = [{ ...template, aor, cseq: ++cseq, ...times }];
-  if (cseq % 5 === 0) next[0] = { ...next[0]!, contact: `sip:user${user}@192.0.2.${cseq % 250}` };
+  const next: Binding[] = [{ ...template, user, cseq: ++cseq, ...times }];
+  if (cseq % 5 === 0) next[0] = { ...next[0]!, contact: `sip:${user}@192.0.2.${cseq % 250}` };
   if (cseq % 7 === 0) next.length = 0;
-  const line = `${aor} ${next[0]?.cseq ?? 0}\n`;
+  const line = `${user} ${next[0]?.cseq ?? 0}\n`;
   writeSync(1, `asked ${line}`);
-  store.replace(aor, next, (failure) => {
+  store.replace(user, next, (failure) => {
     if (failure === null) writeSync(1, `done ${line}`);
   });
 }

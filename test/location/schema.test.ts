@@ -70,6 +70,46 @@ describe("migrations", () => {
     expect(db.prepare("SELECT DISTINCT applied_at_ms FROM migrations").values()).toEqual([[1]]);
   });
 
+  test("bindings of one contact under two names of the site become one of the user, the younger one", () => {
+    const db = new Database(":memory:");
+    migrate(db, 1, MIGRATIONS.slice(0, 7));
+    const filled = db
+      .prepare(
+        "SELECT name, type FROM pragma_table_info('bindings') WHERE \"notnull\" = 1 AND dflt_value IS NULL",
+      )
+      .values() as [string, string][];
+    const put = (id: number, aor: string, key: string): void => {
+      const row = {
+        ...Object.fromEntries(filled.map(([name, type]) => [name, type === "TEXT" ? "" : 0])),
+        id,
+        aor,
+        key,
+      };
+      const names = Object.keys(row);
+      db.prepare(`INSERT INTO bindings (${names.join()}) VALUES (${names.map(() => "?").join()})`).run(
+        ...Object.values(row),
+      );
+    };
+    put(1, "alice@a.test", "desk");
+    put(2, "alice@b.test", "desk");
+    put(3, "alice@b.test", "mobile");
+    put(4, "a%40b@a.test", "desk");
+    put(5, "x@y@2001:db8::1", "desk");
+    migrate(db, 2);
+    expect(db.prepare("SELECT id, user, key FROM bindings ORDER BY id").values()).toEqual([
+      [2, "alice", "desk"],
+      [3, "alice", "mobile"],
+      [4, "a%40b", "desk"],
+      [5, "x@y", "desk"],
+    ]);
+    expect(db.prepare("SELECT user FROM registrations ORDER BY user").values().flat()).toEqual([
+      "a%40b",
+      "alice",
+      "alice",
+      "x@y",
+    ]);
+  });
+
   test("one that was merged late runs, though a later one has run", () => {
     const db = new Database(":memory:");
     const first = { name: "0001-a", sql: "CREATE TABLE a (x)" };

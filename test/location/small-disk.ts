@@ -34,23 +34,23 @@ mount("-t", "tmpfs", "-o", "size=2m", "sipedge-test", disk);
 const clock = new VirtualClock();
 const { store } = openStore(clock, data_dir);
 let alice = binding(clock, "alice");
-said.first = stored(clock, store, alice.aor, [alice]);
+said.first = stored(clock, store, alice.user, [alice]);
 fillDisk();
 let failure = null;
 for (let i = 0; i < 2000 && failure === null; i++) {
   const next = refreshed(clock, alice);
-  [failure = null] = stored(clock, store, alice.aor, [next]);
+  [failure = null] = stored(clock, store, alice.user, [next]);
   if (failure === null) alice = next;
 }
 said.full = failure?.code;
-said.unchanged = store.bindings(alice.aor)[0] === alice;
+said.unchanged = store.bindings(alice.user)[0] === alice;
 clock.advance(20_000);
 said.still = store.health().code;
 rmSync(ballast);
 clock.advance(5000);
 said.recovered = store.health().ok;
 alice = refreshed(clock, alice);
-said.after = stored(clock, store, alice.aor, [alice]);
+said.after = stored(clock, store, alice.user, [alice]);
 store.close();
 
 mount("-o", "remount,ro", disk);
@@ -61,6 +61,6 @@ try {
 }
 mount("-o", "remount,rw", disk);
 const again = openStore(clock, data_dir).store;
-said.kept = again.bindings(alice.aor)[0]?.cseq === alice.cseq;
+said.kept = again.bindings(alice.user)[0]?.cseq === alice.cseq;
 again.close();
 process.stdout.write(JSON.stringify(said));

@@ -37,9 +37,9 @@ describe("SqliteStore: on disk", () => {
     return rows as unknown[][];
   }
 
-  function reopened(aor: string): readonly Binding[] {
+  function reopened(user: string): readonly Binding[] {
     const { store } = openStore(clock, dir.data_dir);
-    const found = store.bindings(aor);
+    const found = store.bindings(user);
     store.close();
     return found;
   }
@@ -48,12 +48,12 @@ describe("SqliteStore: on disk", () => {
     const { store } = openStore(clock, dir.data_dir);
     const a = binding(clock, "alice");
     let at_done: unknown[][] = [];
-    store.replace(a.aor, [a], () => {
-      at_done = onDisk("SELECT aor, cseq FROM registrations");
+    store.replace(a.user, [a], () => {
+      at_done = onDisk("SELECT user, cseq FROM registrations");
     });
-    expect(onDisk("SELECT aor FROM bindings")).toEqual([]);
+    expect(onDisk("SELECT user FROM bindings")).toEqual([]);
     clock.endTurn();
-    expect(at_done).toEqual([[a.aor, 1]]);
+    expect(at_done).toEqual([[a.user, 1]]);
     store.close();
   });
 
@@ -77,11 +77,11 @@ describe("SqliteStore: on disk", () => {
       user_agent: null,
       params: "",
     });
-    stored(clock, store, full.aor, [full]);
-    stored(clock, store, bare.aor, [bare]);
+    stored(clock, store, full.user, [full]);
+    stored(clock, store, bare.user, [bare]);
     store.close();
-    expect(reopened(full.aor)).toEqual([full]);
-    expect(reopened(bare.aor)).toEqual([bare]);
+    expect(reopened(full.user)).toEqual([full]);
+    expect(reopened(bare.user)).toEqual([bare]);
   });
 
   test("refreshes survive a restart; the newest registration comes last again", () => {
@@ -89,15 +89,15 @@ describe("SqliteStore: on disk", () => {
     const a = binding(clock, "alice", { key: "a" });
     clock.advance(1000);
     const b = binding(clock, "alice", { key: "b" });
-    stored(clock, store, a.aor, [a, b]);
+    stored(clock, store, a.user, [a, b]);
     clock.advance(1000);
     const a2 = refreshed(clock, a);
-    stored(clock, store, a.aor, [b, a2]);
+    stored(clock, store, a.user, [b, a2]);
     clock.advance(1000);
     const a3 = refreshed(clock, a2, { call_id: "another" });
-    stored(clock, store, a.aor, [b, a3]);
+    stored(clock, store, a.user, [b, a3]);
     store.close();
-    expect(reopened(a.aor)).toEqual([b, a3]);
+    expect(reopened(a.user)).toEqual([b, a3]);
   });
 
   test("objects that did not change are not written again; a plain refresh adds one narrow row", () => {
@@ -105,11 +105,11 @@ describe("SqliteStore: on disk", () => {
     const rows = () => store.snapshot().details.rows_written;
     const a = binding(clock, "alice", { key: "a" });
     const b = binding(clock, "alice", { key: "b" });
-    stored(clock, store, a.aor, [a, b]);
+    stored(clock, store, a.user, [a, b]);
     expect(rows()).toBe(2);
-    stored(clock, store, a.aor, [a, b]);
+    stored(clock, store, a.user, [a, b]);
     expect(rows()).toBe(2);
-    stored(clock, store, a.aor, [a, refreshed(clock, b)]);
+    stored(clock, store, a.user, [a, refreshed(clock, b)]);
     expect(rows()).toBe(3);
     expect(onDisk("SELECT count(*) FROM bindings")).toEqual([[2]]);
     expect(onDisk("SELECT count(*) FROM refreshes")).toEqual([[1]]);
@@ -131,12 +131,12 @@ describe("SqliteStore: on disk", () => {
   ])("a refresh that changes %s is stored whole", (_, changes) => {
     const { store } = openStore(clock, dir.data_dir);
     const a = binding(clock, "alice");
-    stored(clock, store, a.aor, [a]);
-    stored(clock, store, a.aor, [refreshed(clock, a)]);
+    stored(clock, store, a.user, [a]);
+    stored(clock, store, a.user, [refreshed(clock, a)]);
     const changed = refreshed(clock, a, changes);
-    stored(clock, store, a.aor, [changed]);
+    stored(clock, store, a.user, [changed]);
     store.close();
-    expect(reopened(a.aor)).toEqual([changed]);
+    expect(reopened(a.user)).toEqual([changed]);
     expect(onDisk("SELECT count(*) FROM bindings")).toEqual([[1]]);
   });
 
@@ -144,9 +144,9 @@ describe("SqliteStore: on disk", () => {
     const { store } = openStore(clock, dir.data_dir);
     const a = binding(clock, "alice");
     const b = binding(clock, "bob", { expires_at_ms: clock.wall() + 60_000 });
-    stored(clock, store, a.aor, [a]);
-    stored(clock, store, b.aor, [b]);
-    stored(clock, store, a.aor, []);
+    stored(clock, store, a.user, [a]);
+    stored(clock, store, b.user, [b]);
+    stored(clock, store, a.user, []);
     clock.advance(62_000);
     expect(onDisk("SELECT * FROM bindings")).toEqual([]);
     store.close();
@@ -156,54 +156,54 @@ describe("SqliteStore: on disk", () => {
     const first = openStore(clock, dir.data_dir).store;
     const a = binding(clock, "alice");
     const b = binding(clock, "bob", { expires_at_ms: clock.wall() + 2 * HOUR_MS });
-    stored(clock, first, a.aor, [a]);
-    stored(clock, first, b.aor, [b]);
+    stored(clock, first, a.user, [a]);
+    stored(clock, first, b.user, [b]);
     first.close();
     clock.advance(HOUR_MS);
     const { store } = openStore(clock, dir.data_dir);
     expect([...store.all()]).toEqual([b]);
-    expect(onDisk("SELECT aor FROM bindings")).toHaveLength(2);
+    expect(onDisk("SELECT user FROM bindings")).toHaveLength(2);
     clock.advance(1000);
-    expect(onDisk("SELECT aor FROM bindings")).toEqual([[b.aor]]);
+    expect(onDisk("SELECT user FROM bindings")).toEqual([[b.user]]);
     store.close();
   });
 
   test("one id is never used for two bindings, not even across a restart", () => {
     const first = openStore(clock, dir.data_dir).store;
     const a = binding(clock, "alice");
-    stored(clock, first, a.aor, [a]);
-    stored(clock, first, a.aor, [refreshed(clock, a)]);
-    stored(clock, first, a.aor, []);
+    stored(clock, first, a.user, [a]);
+    stored(clock, first, a.user, [refreshed(clock, a)]);
+    stored(clock, first, a.user, []);
     first.close();
     const { store } = openStore(clock, dir.data_dir);
     const b = binding(clock, "bob");
-    stored(clock, store, b.aor, [b]);
+    stored(clock, store, b.user, [b]);
     store.close();
-    expect(reopened(b.aor)).toEqual([b]);
+    expect(reopened(b.user)).toEqual([b]);
   });
 
   test("dead refreshes are cleared, live ones stay wherever they lie", () => {
     const { store } = openStore(clock, dir.data_dir);
     const quiet = Array.from({ length: 50 }, (_, i) => {
       const each = binding(clock, `quiet${i}`, { expires_at_ms: clock.wall() + 100 * HOUR_MS });
-      stored(clock, store, each.aor, [each]);
+      stored(clock, store, each.user, [each]);
       const again = { ...each, cseq: 77 };
-      stored(clock, store, each.aor, [again]);
+      stored(clock, store, each.user, [again]);
       return again;
     });
     let busy = binding(clock, "busy");
     for (let i = 0; i < 20_000; i++) {
-      store.replace(busy.aor, [busy], () => {});
+      store.replace(busy.user, [busy], () => {});
       if (i % 50 === 0) clock.advance(100);
       busy = refreshed(clock, busy);
     }
-    stored(clock, store, busy.aor, [busy]);
+    stored(clock, store, busy.user, [busy]);
     clock.advance(10_000);
     expect(onDisk("SELECT count(*) FROM refreshes")[0]![0]).toBeLessThan(6000);
     store.close();
     const again = openStore(clock, dir.data_dir).store;
-    for (const each of quiet) expect(again.bindings(each.aor)).toEqual([each]);
-    expect(again.bindings(busy.aor)).toEqual([busy]);
+    for (const each of quiet) expect(again.bindings(each.user)).toEqual([each]);
+    expect(again.bindings(busy.user)).toEqual([busy]);
     again.close();
   });
 
@@ -213,7 +213,7 @@ describe("SqliteStore: on disk", () => {
     let longest = 0;
     let a = binding(clock, "alice");
     for (let i = 0; i < 40_000; i++) {
-      store.replace(a.aor, [a], () => {});
+      store.replace(a.user, [a], () => {});
       if (i % 10 === 0) clock.advance(10);
       if (i % 500 === 0) longest = Math.max(longest, statSync(log).size);
       a = refreshed(clock, a);
@@ -228,7 +228,7 @@ describe("SqliteStore: on disk", () => {
   test("directory 0700, database and its log 0600, whatever the umask gives", () => {
     const data_dir = join(dir.data_dir, "made", "here");
     const { store } = openStore(clock, data_dir);
-    stored(clock, store, "alice@example.test", [binding(clock, "alice")]);
+    stored(clock, store, "alice", [binding(clock, "alice")]);
     const mode = (path: string) => (statSync(path).mode & 0o777).toString(8);
     expect(mode(data_dir)).toBe("700");
     for (const end of ["", "-wal", "-shm"]) expect(mode(join(data_dir, `sipedge.db${end}`))).toBe("600");
@@ -244,8 +244,7 @@ describe("SqliteStore: on disk", () => {
     };
     for (let step = 0; step < 1500; step++) {
       const user = `user${roll(8)}`;
-      const aor = `${user}@example.test`;
-      const live = store.bindings(aor);
+      const live = store.bindings(user);
       const key = `key${roll(3)}`;
       const old = live.find((each) => each.key === key);
       const kept = live.filter((each) => each !== old);
@@ -257,11 +256,11 @@ describe("SqliteStore: on disk", () => {
               expires_at_ms: clock.wall() + 1 + roll(60_000),
               contact: `sip:${step}`,
             });
-      store.replace(aor, roll(5) === 0 ? kept : [...kept, made], (failure) => expect(failure).toBeNull());
+      store.replace(user, roll(5) === 0 ? kept : [...kept, made], (failure) => expect(failure).toBeNull());
       if (roll(2) === 0) clock.advance(roll(2000));
       if (roll(50) !== 0) continue;
       clock.endTurn();
-      const byKey = (a: Binding, b: Binding) => (a.aor + a.key < b.aor + b.key ? -1 : 1);
+      const byKey = (a: Binding, b: Binding) => (a.user + a.key < b.user + b.key ? -1 : 1);
       const before = [...store.all()].sort(byKey);
       store.close();
       store = openStore(clock, dir.data_dir).store;

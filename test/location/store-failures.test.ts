@@ -31,22 +31,20 @@ describe("a write fails", () => {
   /** Two good bindings; a failing turn with an addition, a refresh and a removal; memory as before. */
   function expectTurnToFail(code: string): void {
     const { store } = made;
-    const before = new Map(
-      ["alice", "bob", "carol"].map((user) => [user, store.bindings(`${user}@example.test`)]),
-    );
+    const before = new Map(["alice", "bob", "carol"].map((user) => [user, store.bindings(user)]));
     const told: (string | undefined)[] = [];
     const done = (failure: { code: string } | null) => told.push(failure?.code);
     const [alice] = before.get("alice")!;
     const again = refreshed(clock, alice!);
-    store.replace(alice!.aor, [again], done);
-    store.replace(alice!.aor, [refreshed(clock, again), binding(clock, "alice", { key: "second" })], done);
-    store.replace("bob@example.test", [], done);
-    store.replace("carol@example.test", [binding(clock, "carol")], done);
-    expect(store.bindings("bob@example.test")).toEqual([]);
+    store.replace(alice!.user, [again], done);
+    store.replace(alice!.user, [refreshed(clock, again), binding(clock, "alice", { key: "second" })], done);
+    store.replace("bob", [], done);
+    store.replace("carol", [binding(clock, "carol")], done);
+    expect(store.bindings("bob")).toEqual([]);
     clock.endTurn();
     expect(told).toEqual([code, code, code, code]);
     for (const [user, bindings] of before) {
-      expect(store.bindings(`${user}@example.test`)).toEqual(bindings as never);
+      expect(store.bindings(user)).toEqual(bindings as never);
     }
     expect(store.size).toBe(2);
     expect(store.health()).toMatchObject({ ok: false, code, since_ms: expect.any(Number) });
@@ -56,7 +54,7 @@ describe("a write fails", () => {
   function storeTwo(): void {
     for (const user of ["alice", "bob"]) {
       const each = binding(clock, user);
-      expect(stored(clock, made.store, each.aor, [each])).toEqual([null]);
+      expect(stored(clock, made.store, each.user, [each])).toEqual([null]);
     }
   }
 
@@ -66,9 +64,9 @@ describe("a write fails", () => {
     expect(store.health()).toMatchObject({ ok: true, code: null, message: "" });
     expect(lines.filter((line) => line.includes("location-store-recovered"))).toHaveLength(1);
     const carol = binding(clock, "carol");
-    const alice = refreshed(clock, store.bindings("alice@example.test")[0]!);
-    expect(stored(clock, store, carol.aor, [carol])).toEqual([null]);
-    expect(stored(clock, store, alice.aor, [alice])).toEqual([null]);
+    const alice = refreshed(clock, store.bindings("alice")[0]!);
+    expect(stored(clock, store, carol.user, [carol])).toEqual([null]);
+    expect(stored(clock, store, alice.user, [alice])).toEqual([null]);
     const expected = [...store.all()];
     expect(expected).toHaveLength(3);
     store.close();
@@ -81,8 +79,8 @@ describe("a write fails", () => {
     const pages = made.file.db.prepare("PRAGMA page_count").values()[0]![0];
     made.file.db.run(`PRAGMA max_page_count = ${pages}`);
     const crowd = Array.from({ length: 300 }, (_, i) => binding(clock, "crowd", { key: `${i}` }));
-    expect(stored(clock, made.store, "crowd@example.test", crowd)).toMatchObject([{ code: "full" }]);
-    expect(made.store.bindings("crowd@example.test")).toEqual([]);
+    expect(stored(clock, made.store, "crowd", crowd)).toMatchObject([{ code: "full" }]);
+    expect(made.store.bindings("crowd")).toEqual([]);
     expectTurnToFail("full");
     clock.advance(3 * TRIAL_MAX_MS);
     expect(made.store.health()).toMatchObject({ ok: false, code: "full" });
@@ -158,13 +156,13 @@ describe("a write fails", () => {
   test("a backup put in its place: what memory holds is written over it", () => {
     storeTwo();
     made.file.db.run(`VACUUM INTO '${path}.backup'`);
-    expect(stored(clock, made.store, "bob@example.test", [])).toEqual([null]);
+    expect(stored(clock, made.store, "bob", [])).toEqual([null]);
     const dave = binding(clock, "dave");
-    stored(clock, made.store, dave.aor, [dave]);
+    stored(clock, made.store, dave.user, [dave]);
     for (const end of ["-wal", "-shm"]) rmSync(path + end, { force: true });
     renameSync(`${path}.backup`, path);
     clock.advance(1000);
-    expect(stored(clock, made.store, dave.aor, [refreshed(clock, dave)])).toMatchObject([{ code: "io" }]);
+    expect(stored(clock, made.store, dave.user, [refreshed(clock, dave)])).toMatchObject([{ code: "io" }]);
     clock.advance(TRIAL_MAX_MS);
     expect(made.store.health().ok).toBe(true);
     const expected = new Set(made.store.all());
@@ -177,13 +175,13 @@ describe("a write fails", () => {
     const { store, file } = made;
     const short = binding(clock, "alice", { expires_at_ms: clock.wall() + 10_000 });
     const long = binding(clock, "bob", { expires_at_ms: clock.wall() + HOUR_MS });
-    stored(clock, store, short.aor, [short]);
-    stored(clock, store, long.aor, [long]);
+    stored(clock, store, short.user, [short]);
+    stored(clock, store, long.user, [long]);
     const full = () =>
       file.db.run(`PRAGMA max_page_count = ${file.db.prepare("PRAGMA page_count").values()[0]![0]}`);
     full();
     const crowd = Array.from({ length: 300 }, (_, i) => binding(clock, "crowd", { key: `${i}` }));
-    stored(clock, store, "crowd@example.test", crowd);
+    stored(clock, store, "crowd", crowd);
     clock.advance(12_000);
     expect(store.health().ok).toBe(false);
     expect([...store.all()]).toEqual([long]);
@@ -191,7 +189,7 @@ describe("a write fails", () => {
     file.db.run("PRAGMA max_page_count = 1000000");
     clock.advance(TRIAL_MAX_MS + 1000);
     expect(store.health().ok).toBe(true);
-    expect(file.db.prepare("SELECT aor FROM bindings").values()).toEqual([[long.aor]]);
+    expect(file.db.prepare("SELECT user FROM bindings").values()).toEqual([[long.user]]);
     expect(store.size).toBe(1);
   });
 

@@ -20,6 +20,9 @@ const answer = (branch: string, start = "SIP/2.0 200 OK"): Buffer =>
   Buffer.from(
     `${start}\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=${branch};rport\r\nCSeq: 1 OPTIONS\r\n\r\n`,
   );
+const PARAM = ";branch=z9hG4bKka17.Xk3_9aQ2.120";
+const written = (first: string, second = "l: 0", start = "SIP/2.0 200 OK"): Buffer =>
+  Buffer.from(`${start}\r\n${first}\r\n${second}\r\nCSeq: 1 OPTIONS\r\n\r\n`);
 const read = (bytes: Buffer) => readAnswer(bytes, ALL);
 
 describe("read at once", () => {
@@ -29,6 +32,11 @@ describe("read at once", () => {
     ["z9hG4bKka17.Xk3_9aQ2.119", 119],
   ] as const)
     test(branch, () => expect(read(answer(branch))).toEqual({ endpoint: ENDPOINT, cseq }));
+
+  test("a Via in compact form, nothing behind the branch, more Vias below", () => {
+    expect(read(written(`v: SIP/2.0/UDP h${PARAM}`))?.cseq).toBe(120);
+    expect(read(written(`Via: SIP/2.0/UDP h${PARAM}, SIP/2.0/UDP x`, "Via: SIP/2.0/UDP y"))?.cseq).toBe(120);
+  });
 
   test("any final status", () => {
     for (const status of [200, 301, 404, 500, 603])
@@ -54,6 +62,13 @@ describe("left to whoever reads it whole", () => {
     ["a request", answer("z9hG4bKka17.Xk3_9aQ2.120", "OPTIONS sip:x SIP/2.0")],
     ["a branch far down", answer(`${"x".repeat(300)}z9hG4bKka17.Xk3_9aQ2.120`)],
     ["cut off in the token", answer("z9hG4bKka17.Xk3_9aQ2.120").subarray(0, 72)],
+    ["a branch that goes on behind the CSeq", answer("z9hG4bKka17.Xk3_9aQ2.120x")],
+    ["in another header above", written(`X-Old: y${PARAM}`, `Via: SIP/2.0/UDP h${PARAM}`)],
+    ["in the reason", written("Via: SIP/2.0/UDP h;branch=z9hG4bKother", "l: 0", `SIP/2.0 200 OK${PARAM}`)],
+    ["in the second Via", written("Via: SIP/2.0/UDP h;branch=z9hG4bKother", `Via: SIP/2.0/UDP h${PARAM}`)],
+    ["in the second value", written(`Via: SIP/2.0/UDP h;branch=z9hG4bKother, SIP/2.0/UDP h${PARAM}`)],
+    ["in no Via at all", written(`Vix: SIP/2.0/UDP h${PARAM}`)],
+    ["as a host", written("Via: SIP/2.0/UDP z9hG4bKka17.Xk3_9aQ2.120;branch=z9hG4bKother")],
     ["nothing", Buffer.alloc(0)],
   ] as const)
     test(name, () => expect(read(bytes)).toBeNull());

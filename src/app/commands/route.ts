@@ -1,7 +1,7 @@
 /** `sipedge route test URI`: which route a call would take and why, from the config file alone. */
 import { systemClock } from "../../base/clock.ts";
 import type { Config } from "../../config/schema.ts";
-import { Domains, userOfAor } from "../../location/domains.ts";
+import { Domains } from "../../location/domains.ts";
 import { ParseError } from "../../message/parse-error.ts";
 import type { SipUri } from "../../message/uri.ts";
 import { parseUri } from "../../message/uri.ts";
@@ -51,8 +51,8 @@ function callerOf(from: string, { peer }: Config, domains: Domains): RouteCaller
   }
   const uri = sipUriOf(from);
   if (uri === null) return null;
-  const aor = domains.aorOf(uri);
-  return { user: aor === null ? null : userOfAor(aor), ours: aor !== null, peer: null };
+  const user = domains.userOf(uri);
+  return { user, ours: user !== null, peer: null };
 }
 
 /** Our domains as far as the file tells them: addresses of "any" are those of the machine that serves. */
