@@ -25,19 +25,25 @@ export function makeGuard(parts: GuardParts, authenticator: Authenticator, confi
   return guard;
 }
 
+export interface PingTaker {
+  /** Whether these are the bytes of an answer to a ping of ours, which is then dealt with. */
+  takesPing(bytes: Buffer, flow: Flow): boolean;
+}
+
 /** What reaches `receiver` is only what the guard lets through, and what a peer sends that proved itself by its certificate. */
 export class GuardedReceiver implements Receiver {
   readonly #guard: Guard;
-  readonly #receiver: Receiver;
+  readonly #receiver: Receiver & PingTaker;
   readonly #peers: Pick<PeerBook, "certifiedOf">;
 
-  constructor(guard: Guard, receiver: Receiver, peers: Pick<PeerBook, "certifiedOf">) {
+  constructor(guard: Guard, receiver: Receiver & PingTaker, peers: Pick<PeerBook, "certifiedOf">) {
     this.#guard = guard;
     this.#receiver = receiver;
     this.#peers = peers;
   }
 
   message(bytes: Buffer, flow: Flow): void {
+    if (this.#receiver.takesPing(bytes, flow)) return; // it knows what we told nobody else: no stranger
     const isProved = flow.reliable && this.#peers.certifiedOf(flow) !== null;
     if (isProved || this.#guard.takes(bytes, flow.remoteAddress, flow.reliable))
       this.#receiver.message(bytes, flow);

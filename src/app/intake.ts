@@ -73,10 +73,19 @@ export class Intake implements Receiver {
     );
   }
 
+  /** Whether these are the bytes of an answer to a ping of ours: nothing more is to be done with them then. */
+  takesPing(bytes: Buffer, flow: Flow): boolean {
+    try {
+      if (this.#rooms.takesPing?.(bytes, flow) !== true) return false;
+      this.#responses[bytes[STATUS_AT]! - ZERO]?.inc();
+    } catch (error) {
+      this.exception(error, flow);
+    }
+    return true;
+  }
+
   message(bytes: Buffer, flow: Flow): void {
     try {
-      if (this.#rooms.takesPing?.(bytes, flow) === true)
-        return this.#responses[bytes[STATUS_AT]! - ZERO]?.inc();
       const message = this.#rooms.scanner.scan(bytes);
       if (message === null) return this.#drop("not_sip");
       this.#rooms.onReceived?.(message, flow);

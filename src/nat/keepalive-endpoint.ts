@@ -29,7 +29,7 @@ export class KeptEndpoint {
   readonly number: number;
   /** What nobody can guess who has not seen its pings. */
   readonly token: string;
-  /** What its phone registered; null: nobody registered over it. */
+  /** What its pings are for: the Contact of its phone; null: its address. */
   uri: string | null = null;
   cseq = 0;
   /** What its pings leave on, while it is over UDP and that socket is open; null: to be found anew. */

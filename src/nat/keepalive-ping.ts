@@ -19,9 +19,9 @@ export interface PingWords {
   readonly extra_headers: readonly string[];
 }
 
-/** Headers have no place in a Request-URI (RFC 3261 §19.1.1). */
-export function contactOf({ uri }: KeptEndpoint): string | null {
-  if (uri === null || uri.length > URI_CHARS_MAX) return null;
+/** What a ping asks for of a phone with this Contact: headers have no place in a Request-URI (RFC 3261 §19.1.1). */
+export function requestUriFor(uri: string): string | null {
+  if (uri.length > URI_CHARS_MAX) return null;
   const headers = uri.indexOf("?");
   return headers < 0 ? uri : uri.slice(0, headers);
 }
@@ -38,6 +38,7 @@ const COMMA = 44;
 const DOT = 46;
 const ZERO = 48;
 const COLON = 58;
+const SEMICOLON = 59;
 /** The topmost Via of an answer stands within so many bytes, or the answer goes the long way. */
 const LOOK_MAX = 256;
 const DIGITS_MAX = 9;
@@ -58,9 +59,8 @@ export function readAnswer(
 ): { readonly endpoint: KeptEndpoint; readonly cseq: number } | null {
   const isResponse = bytes.length >= ANSWER_BYTES_MIN && bytes[0] === 83 && bytes[3] === 47;
   if (!isResponse || bytes[STATUS_AT]! < FINAL_FIRST || bytes[STATUS_AT]! > FINAL_LAST) return null;
-  const param = bytes.indexOf(PARAM_BYTES, STATUS_AT);
-  if (param < 0 || param > LOOK_MAX || !isInTopVia(bytes, param)) return null;
-  const at = param + PARAM.length;
+  const at = numberAt(bytes);
+  if (at < 0) return null;
   const dot = digitsEnd(bytes, at);
   const endpoint = endpoints.get(numberIn(bytes, at, dot));
   if (endpoint === undefined || !isToken(bytes, dot, endpoint.token)) return null;
@@ -71,14 +71,24 @@ export function readAnswer(
 }
 
 /** CR, ";" or ",". */
-const BEHIND_BRANCH: ReadonlySet<number> = new Set([13, 59, COMMA]);
+const BEHIND_BRANCH: ReadonlySet<number> = new Set([13, SEMICOLON, COMMA]);
 
-/** Whether the line after the first one is a Via, and this place in its first value. */
-function isInTopVia(bytes: Buffer, place: number): boolean {
+/** Where the number stands in the first value of a Via that is the line after the first one; -1: it is not there. */
+function numberAt(bytes: Buffer): number {
+  const end = Math.min(LOOK_MAX, bytes.length);
   let at = STATUS_AT;
-  while (at < place && bytes[at] !== LF) at++;
-  if (!isViaName(bytes, at + 1)) return false;
-  for (at++; at < place; at++) if (bytes[at] === LF || bytes[at] === COMMA) return false;
+  while (at < end && bytes[at] !== LF) at++;
+  if (!isViaName(bytes, at + 1)) return -1;
+  for (at += 3; at < end; at++) {
+    const char = bytes[at];
+    if (char === LF || char === COMMA) return -1;
+    if (char === SEMICOLON && isParam(bytes, at)) return at + PARAM.length;
+  }
+  return -1;
+}
+
+function isParam(bytes: Buffer, at: number): boolean {
+  for (let i = 1; i < PARAM.length; i++) if (bytes[at + i] !== PARAM_BYTES[i]) return false;
   return true;
 }
 

@@ -12,7 +12,7 @@ import type { SipMessage } from "../message/sip-message.ts";
 import { type EndpointSnapshot, KeptEndpoint } from "./keepalive-endpoint.ts";
 import { KeepaliveMetrics } from "./keepalive-metrics.ts";
 import type { PingWords } from "./keepalive-ping.ts";
-import { readAnswer, readPingBranch } from "./keepalive-ping.ts";
+import { readAnswer, readPingBranch, requestUriFor } from "./keepalive-ping.ts";
 import { Rounds } from "./keepalive-rounds.ts";
 import type { KeepaliveCondition, KeptFlow, KeptState } from "./kept-flow.ts";
 import { isFrom, isRemembered } from "./kept-flow.ts";
@@ -210,7 +210,7 @@ export class Keepalive implements FlowObserver {
       this.#metrics.refused.inc();
       return false;
     }
-    endpoint.uri = uri ?? endpoint.uri;
+    if (uri !== null) endpoint.uri = requestUriFor(uri);
     const name = `${condition} ${key}`;
     const flows = this.#flowsOf.get(name);
     if (flows === undefined) this.#flowsOf.set(name, new Set([flow.id]));

@@ -6,7 +6,7 @@ import type { Flow, LocalEndpoint } from "../base/flow.ts";
 import { sentByFor } from "../base/flow.ts";
 import type { KeptEndpoint } from "./keepalive-endpoint.ts";
 import type { PingWords } from "./keepalive-ping.ts";
-import { BRANCH, contactOf, uriOf } from "./keepalive-ping.ts";
+import { BRANCH, uriOf } from "./keepalive-ping.ts";
 
 /** Four zero bytes; on streams they would break the framing, so a CRLF ping goes there. */
 const ZERO_BYTES = Buffer.alloc(4);
@@ -32,6 +32,8 @@ interface Words {
 
 export class PingWriter {
   #memory = Buffer.alloc(1024);
+  /** The last ping there: most are as long as the one before. */
+  #ping = this.#memory.subarray(0, 0);
   #at = 0;
   #words: Words | null = null;
   /** Of whom the words are. */
@@ -46,7 +48,7 @@ export class PingWriter {
   write(endpoint: KeptEndpoint, flow: Flow, rules: PingWords): Uint8Array {
     if (rules.method === "zero_bytes") return flow.reliable ? CRLF_PING : ZERO_BYTES;
     const words = this.#wordsFor(flow, rules);
-    const uri = contactOf(endpoint) ?? uriOf(flow);
+    const uri = endpoint.uri ?? uriOf(flow);
     const { number, token } = endpoint;
     const cseq = ++endpoint.cseq;
     this.#begin(words.length + 2 * uri.length + VARYING_BYTES_MAX);
@@ -69,8 +71,8 @@ export class PingWriter {
     this.#bytes(words.cseq);
     this.#number(cseq);
     this.#bytes(words.end);
-    const ping = this.#memory.subarray(0, this.#at);
-    return flow.reliable ? Buffer.from(ping) : ping;
+    if (this.#ping.length !== this.#at) this.#ping = this.#memory.subarray(0, this.#at);
+    return flow.reliable ? Buffer.from(this.#ping) : this.#ping;
   }
 
   #wordsFor(flow: Flow, rules: PingWords): Words {
@@ -86,7 +88,9 @@ export class PingWriter {
 
   #begin(bytes: number): void {
     this.#at = 0;
-    if (bytes > this.#memory.length) this.#memory = Buffer.alloc(bytes);
+    if (bytes <= this.#memory.length) return;
+    this.#memory = Buffer.alloc(bytes);
+    this.#ping = this.#memory.subarray(0, 0);
   }
 
   #char(c: number): void {

@@ -80,7 +80,8 @@ export class SendBatch {
   /** True: it leaves at the end of this turn. False: it was dropped; an address that refused before is asked at once. */
   add(bytes: Uint8Array, port: number, address: string): boolean {
     const { length } = bytes;
-    if (length > DATAGRAM_BYTES_MAX || address.includes(ZONE)) return this.#atOnce(bytes, port, address);
+    if (length > DATAGRAM_BYTES_MAX || (this.#family === 6 && address.includes(ZONE)))
+      return this.#atOnce(bytes, port, address);
     if (this.#refused.size > 0 && this.#refused.peek(address) === true)
       return this.#atOnce(bytes, port, address);
     if (this.#count === SLOTS || this.#used + length > ARENA_BYTES) this.flush();

@@ -1,7 +1,7 @@
 /** Which bytes count as the answer to a ping without being read whole: nothing but what names its number and token. */
 import { describe, expect, test } from "bun:test";
 import { KeptEndpoint } from "../../src/nat/keepalive-endpoint.ts";
-import { readAnswer } from "../../src/nat/keepalive-ping.ts";
+import { readAnswer, requestUriFor } from "../../src/nat/keepalive-ping.ts";
 import { PingWriter } from "../../src/nat/ping-writer.ts";
 
 const KEPT = {
@@ -91,7 +91,7 @@ test("what is written is what is read back, whatever the digits", () => {
     [199_999, 123_456_789],
   ] as const) {
     const endpoint = new KeptEndpoint(KEPT, number, "AAAA____");
-    endpoint.uri = "sip:alice@192.168.1.10:5060;ob?x=y";
+    endpoint.uri = requestUriFor("sip:alice@192.168.1.10:5060;ob?x=y");
     endpoint.cseq = cseq;
     const ping = Buffer.from(writer.write(endpoint, flow, words)).toString("latin1");
     expect(ping.split("\r\n")).toEqual([
