@@ -287,9 +287,8 @@ export class Search {
     const refusal = this.#refusalOf(this.#callee, uri);
     if (refusal !== null) return refusal;
     if (name !== null) return this.#enter(name);
-    return this.#reach.isTakenDown(uri)
-      ? NOT_REGISTERED
-      : (this.#elsewhere(to, this.#trail.retarget) ?? NO_SUCH_USER);
+    if (this.#reach.isTakenDown(uri)) return NOT_REGISTERED;
+    return this.#elsewhere(to, this.#trail.retarget) ?? NO_SUCH_USER;
   }
 
   #elsewhere(to: string, retarget: Retarget | null = null): Round | null {
