@@ -313,9 +313,10 @@ function unreachable(target: Target, { routing }: Admitted, none: NoPlace | null
   return [none.end === "absent" && isDomain ? 404 : 503, none.why];
 }
 
-/** RFC 5626 §5.3: 430 for a flow of a dialog that is closed; a phone whose flow is closed is away for now. */
-function flowFailed(target: Target): [number, string] {
-  return target.binding === null
-    ? [430, "The connection of this dialog is closed"]
+/** RFC 5626 §5.3: 430 for a flow of a dialog that is closed; a phone whose flow is lost is away for now. */
+function flowFailed({ binding }: Target): [number, string] {
+  if (binding === null) return [430, "The connection of this dialog is closed"];
+  return binding.flow.transport === "udp"
+    ? [480, "The phone leaves keepalives without an answer"]
     : [480, "The connection of the registration is closed"];
 }
