@@ -11,7 +11,7 @@ import { resolverOptions } from "../../src/dns/resolver-options.ts";
 import { configOf } from "../support/world.ts";
 
 const UNDERWAY = 50;
-const STOPS = [10_000, 110_000, 210_000];
+const STOPS = [10_000, 110_000, 210_000, 310_000, 410_000];
 
 const { dns } = configOf(`[dns]\nservers = ["127.0.0.1:${process.argv[2]}"]\n`);
 const resolver = new Resolver(

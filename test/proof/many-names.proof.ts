@@ -23,7 +23,11 @@ interface Reading {
 
 /** A heap of this size moves by itself by less. */
 const OBJECTS_RATIO_MAX = 1.05;
-/** The allocator's own slack, which levels off (5 to 10 MB were seen): 160 bytes a name would show. */
+/**
+ * The allocator gives back what it pleases: single readings went up and down by 35 MB between the same
+ * two levels. So the highest of the last two against the highest of the two before: with 200,000 names
+ * between them, 80 bytes a name would show.
+ */
 const RSS_GROWTH_BYTES_MAX = 16_000_000;
 
 const lacks = missing("many names", "dnsmasq");
@@ -45,14 +49,16 @@ describe.skipIf(lacks)("DNS-08 many names", () => {
         .map((line) => JSON.parse(line) as Reading);
       expect(await asker.exited).toBe(0);
       for (const reading of readings) process.stdout.write(`${JSON.stringify(reading)}\n`);
-      const [few, many, more] = readings;
-      expect([few!.names, many!.names, more!.names]).toEqual([10_000, 110_000, 210_000]);
-      expect(readings.map(({ failed }) => failed)).toEqual([0, 0, 0]);
+      expect(readings.map(({ names }) => names)).toEqual([10_000, 110_000, 210_000, 310_000, 410_000]);
+      expect(readings.map(({ failed }) => failed)).toEqual([0, 0, 0, 0, 0]);
+      const [few, many, ...more] = readings;
       expect(many!.entries).toBe(few!.entries);
       expect(many!.bytes).toBeLessThanOrEqual(1.1 * few!.bytes);
       expect(many!.heap_objects / few!.heap_objects).toBeLessThan(OBJECTS_RATIO_MAX);
-      expect(more!.heap_objects / many!.heap_objects).toBeLessThan(OBJECTS_RATIO_MAX);
-      expect(more!.rss_bytes - many!.rss_bytes).toBeLessThan(RSS_GROWTH_BYTES_MAX);
+      expect(more.at(-1)!.heap_objects / many!.heap_objects).toBeLessThan(OBJECTS_RATIO_MAX);
+      const rss = readings.map(({ rss_bytes }) => rss_bytes);
+      const growth = Math.max(...rss.slice(3)) - Math.max(...rss.slice(1, 3));
+      expect(growth).toBeLessThan(RSS_GROWTH_BYTES_MAX);
     } finally {
       await zone.stop();
     }
