@@ -33,6 +33,8 @@ export interface Admission {
   readonly permit: Permit | null;
   /** The other end of its dialog; null outside dialogs of ours. */
   readonly peer: End | null;
+  /** The end it comes from; null outside dialogs of ours. */
+  readonly sender: End | null;
   /** It is for a domain whose accounts a peer keeps: that peer asks for the password. */
   readonly served: boolean;
 }
@@ -70,6 +72,7 @@ const STRANGER: Admission = {
   identity: null,
   permit: null,
   peer: null,
+  sender: null,
   served: false,
 };
 const ANYWHERE: Admission = { ...STRANGER, ours: true };
@@ -119,14 +122,15 @@ function insideDialog(
   const { caller, callee, callerMark } = ends;
   const fromCaller = isEnd(caller, address, port);
   const fromCallee = !fromCaller && isEnd(callee, address, port);
-  const sender = fromCaller ? caller : fromCallee ? callee : null;
+  const proven = fromCaller ? caller : fromCallee ? callee : null;
   // Its NAT may have given it another port since: the tag tells who it is, though it proves nothing.
   const isCaller = fromCaller || (!fromCallee && mark === callerMark);
   const peer = isCaller ? exit.callee : exit.caller;
-  if (trusted || sender?.ours) return { ...ANYWHERE, peer };
+  const sender = isCaller ? caller : callee;
+  if (trusted || proven?.ours) return { ...ANYWHERE, peer, sender };
   const permit: Permit = (to) =>
     sameAddress(to, peer.address) || sameAddress(to, caller.address) || sameAddress(to, callee.address);
-  return { ...STRANGER, permit, peer };
+  return { ...STRANGER, permit, peer, sender };
 }
 
 /**

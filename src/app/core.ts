@@ -34,6 +34,7 @@ import { RouteTokens } from "../nat/route-token.ts";
 import type { Prober } from "../peers/prober.ts";
 import { Screening } from "../peers/screening.ts";
 import { KeptFlows } from "../proxy/flow-keeper.ts";
+import { OwnContacts } from "../proxy/own-contacts.ts";
 import { Registrar } from "../registrar/registrar.ts";
 import type { Traces } from "../trace/traces.ts";
 import type { TransactionUser } from "../transaction/layer.ts";
@@ -161,6 +162,8 @@ export class Core implements TransactionUser {
     this.receiver = new GuardedReceiver(this.guard, this.#intake, this.trunks.book);
     const tokens = new RouteTokens(parts.tokenKey);
     const flowTokens = new FlowTokens(parts.tokenKey);
+    const contactTokens = new FlowTokens(parts.tokenKey, "contact");
+    const contacts = new OwnContacts(contactTokens, domains, config.nat.contact === "rewrite");
     const { keptState: state, store } = parts;
     this.keepalive = new Keepalive({ clock, dice, log, metrics, transports, state }, keepaliveRules(config));
     this.keeper = new AppFlowKeeper(this.keepalive, clock, log, config);
@@ -188,7 +191,7 @@ export class Core implements TransactionUser {
       ...{ trunks: this.trunks, deadTargets: this.deadTargets, locator: this.locator },
       ...{ directory: this.#directory, keeper: this.keeper },
       observers: [notes, new KeptFlows(this.keeper), this.calls, ...observers],
-      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers },
+      ...{ relay, gate, tap: traces, sessionTimers: this.#sessionTimers, contacts },
       isPeer: (flow) => this.trunks.book.peerOf(flow) !== null,
       isTrusted: (address) => this.#rooms.trusted.has(address),
       peerLines: (flow, account) => this.trunks.calleeLines(flow, account),
@@ -199,7 +202,7 @@ export class Core implements TransactionUser {
     this.#rooms = {
       ...{ reports: this.qualityReports, answers, authenticator, domains, proxy, stateless },
       registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
-      ...{ tokens, flowTokens, judge, sessionTimers: this.#sessionTimers, screening },
+      ...{ tokens, flowTokens, contacts, judge, sessionTimers: this.#sessionTimers, screening },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),
@@ -232,7 +235,7 @@ export class Core implements TransactionUser {
     this.layer.matchCallId = config.limits.match_call_id;
     this.#intake.limits = config.limits;
     this.#authentication.configure(config);
-    const { judge, proxy, registrar } = this.#rooms;
+    const { contacts, judge, proxy, registrar } = this.#rooms;
     proxy.rules = proxyRules(config);
     this.#directory.configure(config);
     this.#rooms.identities.configure(config);
@@ -247,6 +250,7 @@ export class Core implements TransactionUser {
     this.#prober.configure();
     registrar.limits = registrarLimits(config);
     judge.counted = new Set(config.nat.reasons);
+    contacts.hides = config.nat.contact === "rewrite";
     this.deadTargets.dead_ms = config.dns.dead_target_s * 1000;
     this.#rooms.trusted = new Networks(config.auth.trusted_networks);
     this.#rooms.emergencyNetworks = new Networks(config.emergency.networks);

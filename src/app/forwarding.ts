@@ -20,6 +20,7 @@ import type { Directory, Trunks } from "../proxy/directory.ts";
 import type { FlowKeeper } from "../proxy/flow-keeper.ts";
 import type { RequestEditor } from "../proxy/forward.ts";
 import type { MediaGate } from "../proxy/media-gate.ts";
+import type { OwnContacts } from "../proxy/own-contacts.ts";
 import type { ResponseEditor } from "../proxy/own-routes.ts";
 import { OwnRoutes } from "../proxy/own-routes.ts";
 import type { ProxyRules } from "../proxy/proxy.ts";
@@ -61,6 +62,7 @@ export interface ForwardingParts {
   /** Asked before they leave, where that takes time; null: it takes none. */
   readonly gate: MediaGate | null;
   readonly sessionTimers: SessionTimers;
+  readonly contacts: OwnContacts;
   readonly rules: ProxyRules;
 }
 
@@ -68,13 +70,14 @@ export function makeForwarding(parts: ForwardingParts): {
   readonly proxy: StatefulProxy;
   readonly stateless: StatelessProxy;
 } {
-  const { transports, tokens, keeper, answers, relay, sessionTimers } = parts;
+  const { transports, tokens, keeper, answers, relay, sessionTimers, contacts } = parts;
   const routes = new OwnRoutes(tokens, transports);
   const { isTrusted, isPeer, peerLines, domains } = parts;
   const trust: Trust = { isTrusted, isPeer, peerLines, domain: () => domains.canonical };
   const editor: ResponseEditor = {
     editResponse(edits, response, source, from) {
       routes.rename(edits, response, source);
+      contacts.editResponse(edits, response, from);
       editCallee(edits, response, source, from, trust);
       sessionTimers.editResponse(edits, response);
       return relay.editResponse(edits, response);
@@ -82,6 +85,7 @@ export function makeForwarding(parts: ForwardingParts): {
   };
   const requestEditor: RequestEditor = {
     editRequest(edits, forwarding, copy) {
+      contacts.editRequest(edits, forwarding);
       sessionTimers.editRequest(edits, forwarding.request);
       return relay.editRequest(edits, forwarding, copy);
     },

@@ -18,14 +18,14 @@ import type { FlowTokens, NamedFlow } from "../nat/flow-token.ts";
 import { isNamed } from "../nat/flow-token.ts";
 import type { NatJudge } from "../nat/judge.ts";
 import { cameDirectly, isBoundBy } from "../nat/judge.ts";
-import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
+import type { DialogEnds, End, RouteTokens } from "../nat/route-token.ts";
 import type { Screening } from "../peers/screening.ts";
-import { telAsSip } from "../peers/tel.ts";
 import type { Caller } from "../proxy/directory.ts";
 import type { OwnPath } from "../proxy/forward.ts";
 import { formsDialog } from "../proxy/forward.ts";
 import { accountUri } from "../proxy/identity.ts";
 import { detectLoop, loopHash } from "../proxy/loop.ts";
+import type { OwnContacts } from "../proxy/own-contacts.ts";
 import type { StatefulProxy } from "../proxy/proxy.ts";
 import type { Routing } from "../proxy/route.ts";
 import { preprocessRoute } from "../proxy/route.ts";
@@ -39,6 +39,7 @@ import { authorize } from "./authorize.ts";
 import type { Identities } from "./identities.ts";
 import { answerForOurselves, register } from "./own-requests.ts";
 import type { QualityReports } from "./quality-reports.ts";
+import { meaningOf } from "./request-uri.ts";
 
 /** The parts the steps work with. */
 export interface ChainRooms {
@@ -54,6 +55,7 @@ export interface ChainRooms {
   readonly screening: Screening;
   readonly tokens: RouteTokens;
   readonly flowTokens: FlowTokens;
+  readonly contacts: OwnContacts;
   readonly judge: NatJudge;
   readonly reports: QualityReports;
   trusted: Networks;
@@ -84,6 +86,8 @@ export interface Passage {
   readonly callId: string;
   readonly loopHash: string;
   routing: Routing | null;
+  /** The flow that leads to the Contact it is for, if that was hidden from its sender; null: it was not. */
+  contactFlow: NamedFlow | null;
 }
 
 type Step = (rooms: ChainRooms, passage: Passage) => Refusal | "next" | "done";
@@ -109,7 +113,15 @@ export function passThrough(
 ): void {
   const callId = request.callId ?? "";
   const hash = loopHash(request);
-  const passage: Passage = { request, source, transaction, callId, loopHash: hash, routing: null };
+  const passage: Passage = {
+    request,
+    source,
+    transaction,
+    callId,
+    loopHash: hash,
+    routing: null,
+    contactFlow: null,
+  };
   for (let i = 0; i < CHAIN.length; i++) {
     const outcome = CHAIN[i]!(rooms, passage);
     if (outcome === "next") continue;
@@ -148,30 +160,15 @@ function takeRouteOff(rooms: ChainRooms, passage: Passage): Refusal | "next" {
     (user) => rooms.tokens.verify(user, callId) !== null || rooms.flowTokens.verify(user) !== null,
   );
   if ("status" in routing) return routing;
-  const uri = numberMeant(rooms, routing);
-  if (uri !== null && "status" in uri) return uri;
-  passage.routing = uri === null ? routing : { ...routing, uri }; // from here on as if the number had been dialled
+  const meant = meaningOf(rooms, routing);
+  if (meant === null) passage.routing = routing;
+  else if ("status" in meant) return meant;
+  else {
+    passage.routing = { ...routing, uri: meant.uri }; // from here on as if this had been asked for
+    passage.contactFlow = meant.flow;
+  }
   return "next";
 }
-
-/** What urn:service:sos, or a tel: URI that no Route leads elsewhere, means here; null: it is neither. */
-function numberMeant(rooms: ChainRooms, { uri, next }: Routing): SipUri | Refusal | null {
-  if (uri.scheme === "tel" && next === null)
-    return telAsSip(uri, rooms.domains, rooms.isEmergency) ?? NO_NUMBER;
-  return isSosUrn(uri) ? (rooms.sosUri() ?? NO_EMERGENCY) : null;
-}
-
-const NO_NUMBER: Refusal = {
-  status: 404,
-  reason: "The tel: URI names no number here",
-  section: "RFC 3966 §5.1.5",
-};
-
-const NO_EMERGENCY: Refusal = {
-  status: 416,
-  reason: "Calls for help are not set up here ([emergency])",
-  section: "RFC 3261 §16.3 step 2",
-};
 
 function breakLoops(rooms: ChainRooms, { request, loopHash }: Passage): Refusal | "next" {
   return detectLoop(request, loopHash, (host, port) => rooms.domains.isOurEndpoint(host, port)) ?? "next";
@@ -204,6 +201,7 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     flow,
   });
   if ("status" in admission) return admission;
+  const leaving = flow ?? (ends === null ? passage.contactFlow : null);
   const isNewCall = request.method === "INVITE" && !request.hasToTag;
   const caller = callerOf(rooms, source, admission, isNewCall ? fromUserOf(request) : null);
   const callerNat = mayNeedFlow(request, admission) ? rooms.judge.reasonsOf(request, source) : null;
@@ -224,7 +222,8 @@ function forward(rooms: ChainRooms, passage: Passage): Refusal | "done" {
     callerIsVouched: caller.isVouched,
     permit: admission.permit,
     peer: admission.peer,
-    flow: flow,
+    senderIsNatted: rooms.contacts.hides && isNatted(rooms, request, source, admission.sender),
+    flow: leaving,
     path: admission.served ? pathFor(rooms, request, source) : null,
   };
   if (transaction === null) rooms.stateless.forwardAck(admitted);
@@ -263,6 +262,11 @@ const userOf = ({ user }: SipUri): string | null => (user === null ? null : unes
 function pathFor(rooms: ChainRooms, request: SipMessage, source: Flow): OwnPath | null {
   if (request.method !== "REGISTER") return null;
   return { token: rooms.flowTokens.sign(source), outbound: cameDirectly(request) };
+}
+
+/** Whether its own messages, and so its Contact, are those of somebody behind a NAT. */
+function isNatted({ judge }: ChainRooms, request: SipMessage, source: Flow, sender: End | null): boolean {
+  return sender === null ? isBoundBy(judge.reasonsOf(request, source), request) : sender.bound;
 }
 
 /** A dialog begins, or a subscription or a registration elsewhere goes on: its sender may be behind a NAT. */

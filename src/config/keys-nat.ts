@@ -45,12 +45,14 @@ export const nat = section(
       ["private_contact", "via_mismatch", "via_port_mismatch", "websocket"],
     ),
     contact: v.optional(
-      oneOf(["keep"], {
+      oneOf(["keep", "rewrite"], {
         does:
-          "What the other side sees as Contact of a phone behind a NAT: what the phone wrote, whose requests find it by " +
-          'the signed entry in Record-Route. There is no "rewrite" (fix_nated_contact): it would break the phone\'s own ' +
-          "check of the Request-URI, and nobody needs it who follows Record-Route.",
-        without: "nothing changes: there is one way only",
+          'What the other side sees as Contact of a phone behind a NAT: "keep": what the phone wrote, whose requests find ' +
+          'it by the signed entry in Record-Route. "rewrite": the address that its packets come from, with a signed ' +
+          "parameter that brings the phone its own Contact back as Request-URI; REGISTER keeps its own.",
+        without:
+          "peers that refuse private addresses in Contact, or send there in spite of Record-Route, lose the calls of " +
+          "phones behind NATs",
       }),
       "keep",
     ),

@@ -1,6 +1,7 @@
 /**
- * The token in our Path: the flow over which a phone registers through us at another registrar (RFC 5626 §5.1).
- * Requests bring it back in their Route, and go out on that very flow or not at all.
+ * Tokens that name a flow. The one in our Path: over which a phone registers through us at another registrar (RFC 5626
+ * §5.1); requests bring it back in their Route, and go out on that very flow or not at all. The one in a Contact that
+ * was rewritten (contact.ts), which carries what stood there before.
  */
 import type { Flow, LocalEndpoint, TransportName, Transports } from "../base/flow.ts";
 import { isSix, readAddress, serialOf, TRANSPORTS, writeAddress } from "./token-bytes.ts";
@@ -14,40 +15,53 @@ export interface NamedFlow {
   readonly remote_port: number;
   /** Which connection it is; 0 for datagrams. */
   readonly serial: number;
+  /** What else was signed with it; "": nothing. */
+  readonly note: string;
 }
+
+/** Keeps tokens of one kind apart from those of another, and from those of dialogs, signed with the same key. */
+export type TokenPurpose = "flow" | "contact";
 
 const MAC_BYTES = 9;
 /** Of a flow between two IPv4 addresses, and between two IPv6 addresses. */
 const TOKEN_CHARS_MIN = 35;
 const TOKEN_CHARS_MAX = 67;
+/** Longest note that is signed; it makes a token longer by four thirds of its length. */
+export const NOTE_CHARS_MAX = 132;
+const NOTED_CHARS_MAX = TOKEN_CHARS_MAX + (NOTE_CHARS_MAX * 4) / 3;
 const IPV6_BIT = 8;
-/** Keeps these tokens apart from those of dialogs, which are signed with the same key. */
-const PURPOSE = "flow";
 
 export class FlowTokens {
   readonly #key: Uint8Array;
-  readonly #scratch = Buffer.alloc(64);
+  readonly #purpose: TokenPurpose;
+  readonly #scratch = Buffer.alloc(192);
 
   /** `key`: 32 secret bytes that survive restarts, or registrations through us would not. */
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, purpose: TokenPurpose = "flow") {
     this.#key = key;
+    this.#purpose = purpose;
   }
 
-  /** A token of 35 (IPv4) to 67 (IPv6) characters of [A-Za-z0-9_-], fit for a URI's user part. */
-  sign(flow: Flow): string {
+  /**
+   * A token of 35 (IPv4) to 67 (IPv6) characters of [A-Za-z0-9_-], fit for a URI; longer with a note (latin1, at most
+   * NOTE_CHARS_MAX).
+   */
+  sign(flow: Flow, note = ""): string {
+    if (note.length > NOTE_CHARS_MAX) throw new RangeError("a note longer than NOTE_CHARS_MAX");
     const { local, remoteAddress, remotePort, transport } = flow;
     const scratch = this.#scratch;
     scratch[0] = TRANSPORTS.indexOf(transport) | (isSix(remoteAddress) ? IPV6_BIT : 0);
     scratch.writeUInt32BE(serialOf(flow), 1);
     let length = writeAddress(scratch, 5, local.address, local.port);
     length = writeAddress(scratch, length, remoteAddress, remotePort);
+    length += scratch.latin1Write(note, length);
     this.#mac(scratch, length).copy(scratch, length, 0, MAC_BYTES);
     return scratch.toString("base64url", 0, length + MAC_BYTES);
   }
 
   /** The flow a token names; null when we did not sign it. */
   verify(token: string): NamedFlow | null {
-    if (token.length < TOKEN_CHARS_MIN || token.length > TOKEN_CHARS_MAX) return null;
+    if (token.length < TOKEN_CHARS_MIN || token.length > NOTED_CHARS_MAX) return null;
     const bytes = Buffer.from(token, "base64url");
     const length = bytes.length - MAC_BYTES;
     if (bytes.toString("base64url") !== token) return null;
@@ -55,7 +69,7 @@ export class FlowTokens {
     for (let i = 0; i < MAC_BYTES; i++) if (mac[i] !== bytes[length + i]) return null;
     const six = (bytes[0]! & IPV6_BIT) !== 0;
     const [local_address, local_port, next] = readAddress(bytes, 5, six);
-    const [remote_address, remote_port] = readAddress(bytes, next, six);
+    const [remote_address, remote_port, end] = readAddress(bytes, next, six);
     const transport = TRANSPORTS[bytes[0]! & 7] ?? "udp";
     return {
       transport,
@@ -64,12 +78,13 @@ export class FlowTokens {
       remote_address,
       remote_port,
       serial: bytes.readUInt32BE(1),
+      note: bytes.latin1Slice(end, length),
     };
   }
 
   #mac(bytes: Buffer, length: number): Buffer {
     const hasher = new Bun.CryptoHasher("sha256", this.#key);
-    return hasher.update(PURPOSE).update(bytes.subarray(0, length)).digest() as Buffer;
+    return hasher.update(this.#purpose).update(bytes.subarray(0, length)).digest() as Buffer;
   }
 }
 

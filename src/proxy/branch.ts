@@ -72,6 +72,8 @@ export class Branch implements ClientUser, TimerOwner {
   id = "";
   /** The flow its copy left on; null: none did. */
   flow: Flow | null = null;
+  /** Whether who is at its other end is reached over it only, whatever its Contact says. */
+  bound = false;
   /** Its result was followed up elsewhere (a redirection, another flow) and goes back to nobody. */
   followed = false;
   /** Its final result; null while it runs. */

@@ -13,6 +13,8 @@ export interface Answerer {
   readonly flow: Flow | null;
   /** Null: not known any more. */
   readonly target: Target | null;
+  /** Whether it is reached over that flow only, whatever its Contact says. */
+  readonly bound: boolean;
 }
 
 export interface Trust {

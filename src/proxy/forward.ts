@@ -36,6 +36,8 @@ export interface Forwarding {
   readonly callerIsOurs: boolean;
   /** Whether its messages of the dialog go back over the flow it came on, whatever its Contact says. */
   readonly callerIsBound: boolean;
+  /** Whether its sender stands behind a NAT; asked only where its Contact would be hidden for that. */
+  readonly senderIsNatted: boolean;
   /** The user part and parameters of our Path, for a registration elsewhere (RFC 3327); null: none is wanted. */
   readonly path: OwnPath | null;
   /** Whether it may be believed what the request says of its own past; what a stranger says there does not go on. */

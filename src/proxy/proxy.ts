@@ -286,6 +286,7 @@ export class StatefulProxy implements ContextHost<Admitted> {
       return;
     }
     for (const observer of this.#observers) observer.sent(branch.target, flow, admitted);
+    branch.bound = copy.calleeIsBound;
     branch.send(bytes, admitted.request.method, copy.branch, flow, rest);
   }
 }

@@ -85,7 +85,9 @@ export class Sender {
       branch,
       breadth,
       calleeIsOurs,
-      calleeIsBound: admitted.flow !== null || (binding !== null && path.length === 0 && isBound(binding)),
+      calleeIsBound:
+        admitted.flow !== null ||
+        (binding === null ? admitted.peer?.bound === true : path.length === 0 && isBound(binding)),
       retarget,
       mayKnowCaller: concernsIdentity(admitted) && this.#options.isTrusted(flow.remoteAddress),
       calleeUser: binding === null ? null : binding.user,

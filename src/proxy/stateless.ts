@@ -12,7 +12,8 @@ import { H } from "../message/header-names.ts";
 import { parseNameAddrs } from "../message/name-addr.ts";
 import { ParseError } from "../message/parse-error.ts";
 import type { SipMessage } from "../message/sip-message.ts";
-import type { End, RouteTokens } from "../nat/route-token.ts";
+import type { DialogEnds, RouteTokens } from "../nat/route-token.ts";
+import type { Answerer } from "./callee-identity.ts";
 import type { Copy } from "./forward.ts";
 import { breadthOf, makeBranch } from "./loop.ts";
 import type { MediaGate } from "./media-gate.ts";
@@ -119,17 +120,20 @@ export class StatelessProxy {
   strayResponse(response: SipMessage, flow: Flow): void {
     const { cseq, status } = response;
     const late = !(cseq instanceof ParseError) && cseq.method === "INVITE" && status >= 200 && status < 300;
-    const caller = late ? this.#callerOf(response) : null;
+    const ends = late ? this.#endsOf(response) : null;
     const { gate, transports } = this.#options;
-    const back = caller === null ? null : transports.flowTo(caller.transport, caller.address, caller.port);
+    if (ends === null) return this.#strays.inc();
+    const { caller, callee } = ends;
+    const back = transports.flowTo(caller.transport, caller.address, caller.port);
+    const from = { flow, target: null, bound: callee.bound };
     if (back === null) this.#strays.inc();
-    else if (gate === null) this.#sendBack(response, back, flow);
-    else gate.beforeResponse(response, () => this.#sendBack(response, back, flow));
+    else if (gate === null) this.#sendBack(response, back, from);
+    else gate.beforeResponse(response, () => this.#sendBack(response, back, from));
   }
 
-  #sendBack(response: SipMessage, back: Flow, flow: Flow): void {
+  #sendBack(response: SipMessage, back: Flow, from: Answerer): void {
     const { edits, editor } = this.#options;
-    const copy = buildResponseCopy(edits, response, editor, back, { flow, target: null });
+    const copy = buildResponseCopy(edits, response, editor, back, from);
     if (copy === null) {
       this.#strays.inc();
       return;
@@ -138,15 +142,15 @@ export class StatelessProxy {
     this.#send(copy, response.callId ?? "", back);
   }
 
-  /** The caller of the dialog a response belongs to, by the token in a Record-Route of ours. */
-  #callerOf(response: SipMessage): End | null {
+  /** The ends of the dialog a response belongs to, by the token in a Record-Route of ours. */
+  #endsOf(response: SipMessage): DialogEnds | null {
     const callId = response.callId ?? "";
     for (const value of response.texts(H.RecordRoute)) {
       const entries = parseNameAddrs(value);
       if (entries instanceof ParseError) continue;
       for (const { uri } of entries) {
         const ends = uri.user === null ? null : this.#options.tokens.verify(uri.user, callId);
-        if (ends !== null) return ends.caller;
+        if (ends !== null) return ends;
       }
     }
     return null;

@@ -154,7 +154,7 @@ const REFUSED: readonly (readonly [section: string, lines: readonly string[]])[]
   ],
   ["tcp", ["connections_max = 0", "idle_s = 9", "idle_s = 86401", "queue_bytes_max = 0"]],
   ["udp", ["receive_buffer_bytes = 0"]],
-  ["nat", ['contact = "rewrite"']],
+  ["nat", ['contact = "hide"']],
   ["shutdown", ["drain_s = -1", "drain_s = 301"]],
 ];
 
