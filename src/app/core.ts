@@ -202,7 +202,7 @@ export class Core implements TransactionUser {
     this.#rooms = {
       ...{ reports: this.qualityReports, answers, authenticator, domains, proxy, stateless },
       registrar: new Registrar({ clock, metrics, domains, judge, store, limits: registrarLimits(config) }),
-      ...{ tokens, flowTokens, contacts, judge, sessionTimers: this.#sessionTimers, screening },
+      ...{ tokens, flowTokens, contacts, transports, judge, sessionTimers: this.#sessionTimers, screening },
       trusted: new Networks(config.auth.trusted_networks),
       acceptForeignCallers: config.calls.accept_foreign_callers,
       emergencyNetworks: new Networks(config.emergency.networks),

@@ -4,7 +4,7 @@
  */
 
 import type { Authenticator } from "../auth/authenticator.ts";
-import type { Flow } from "../base/flow.ts";
+import type { Flow, Transports } from "../base/flow.ts";
 import type { Networks } from "../base/networks.ts";
 import type { SessionTimers } from "../calls/session-timer.ts";
 import type { Domains } from "../location/domains.ts";
@@ -36,6 +36,7 @@ import type { ServerTransaction } from "../transaction/server-transaction.ts";
 import type { Answers } from "./answers.ts";
 import type { Admission } from "./authorize.ts";
 import { authorize } from "./authorize.ts";
+import { noteAlias } from "./connection-alias.ts";
 import type { Identities } from "./identities.ts";
 import { answerForOurselves, register } from "./own-requests.ts";
 import type { QualityReports } from "./quality-reports.ts";
@@ -56,6 +57,7 @@ export interface ChainRooms {
   readonly tokens: RouteTokens;
   readonly flowTokens: FlowTokens;
   readonly contacts: OwnContacts;
+  readonly transports: Transports;
   readonly judge: NatJudge;
   readonly reports: QualityReports;
   trusted: Networks;
@@ -95,6 +97,7 @@ type Step = (rooms: ChainRooms, passage: Passage) => Refusal | "next" | "done";
 const CHAIN: readonly Step[] = [
   refuseWhileDraining, // first: a stopping appliance spends nothing on new work
   checkSyntax, // before anything reads a header that may be malformed (§16.3 steps 1, 2, 5)
+  noteAlias, // whose connection it is, whatever becomes of the request (RFC 5923)
   takeRouteOff, // what the request is for is known only without our own Route entries (§16.4)
   breakLoops, // before any work is repeated for one request (§16.3 step 4)
   register, // has its own challenge (401), and is never forwarded from our own domain

@@ -58,6 +58,8 @@ export interface Flow {
   readonly reliable: boolean;
   /** The domains that the peer's checked certificate proves (RFC 5922 §7); null or absent: it showed none. */
   readonly names?: readonly string[] | null;
+  /** Whether the connection was opened from here; absent for datagrams. */
+  readonly outgoing?: boolean;
   /** False once a connection is closed; a UDP flow is open as long as its socket is. */
   readonly open: boolean;
   /** Names the flow in maps and logs: `udp:10.0.0.1:5060>192.0.2.7:5062`, plus `#n` for connection n. */
@@ -103,6 +105,11 @@ export interface Transports {
   ): Flow | null;
   /** The live connection to `address:port`, or null; never opens one. */
   connectionTo(transport: TransportName, address: string, port: number): Flow | null;
+  /**
+   * What is for this port of the peer and a domain that its certificate proves may go over this TLS connection, which
+   * it opened (RFC 5923 §8.2). Does nothing for other flows.
+   */
+  alias(flow: Flow, port: number): void;
   /** The flow a stored id names, when it still exists (a restart ends connections, not UDP flows). */
   flowById(id: string): Flow | null;
   /**

@@ -148,7 +148,8 @@ function afterVias(request: SipMessage): number {
 
 /** The Via line of a request of ours that leaves on this flow, with CRLF (step 8). */
 export function viaText(flow: Flow, branch: string): string {
-  return `Via: SIP/2.0/${VIA_TRANSPORT[flow.transport]} ${sentByFor(flow.local, flow.remoteAddress)};branch=${branch};rport\r\n`;
+  const alias = flow.outgoing === true && flow.transport === "tls" ? ";alias" : ""; // RFC 5923 §8.1
+  return `Via: SIP/2.0/${VIA_TRANSPORT[flow.transport]} ${sentByFor(flow.local, flow.remoteAddress)};branch=${branch};rport${alias}\r\n`;
 }
 
 const VIA_TRANSPORT = { udp: "UDP", tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS" } as const;

@@ -86,6 +86,8 @@ export class Connection implements Flow {
   readonly outgoing: boolean;
   /** What the peer's certificate proves (RFC 5922 §7); null: it showed none that was checked. */
   names: readonly string[] | null = null;
+  /** The other name it has in the table; null: none. */
+  alias: string | null = null;
   /** The domain that an outgoing TLS connection is for. */
   serverName: string | null = null;
   /** Unix milliseconds of its beginning. */

@@ -55,6 +55,8 @@ export class Connections implements ConnectionOwner {
   readonly #admits: (address: string) => boolean;
   readonly #byId = new Map<string, Connection>();
   readonly #byRemote = new Map<string, Connection>();
+  /** Accepted connections by the port that their peer says it listens on; one such name each (RFC 5923). */
+  readonly #aliases = new Map<string, Connection>();
   /** Accepted connections per `limitKey`. */
   readonly #perAddress = new Map<string, number>();
   readonly #spokeTcpAt = new BoundedMap<string, number>(SPEAKS_TCP_MAX);
@@ -117,6 +119,28 @@ export class Connections implements ConnectionOwner {
   to(transport: TransportName, address: string, port: number): Connection | null {
     const connection = this.#byRemote.get(remoteKey(transport, address, port));
     return connection?.open ? connection : null;
+  }
+
+  /** Another name of an accepted connection: its peer's address with this port. The newest one has it. */
+  alias(connection: Connection, port: number): void {
+    const key = remoteKey(connection.transport, connection.remoteAddress, port);
+    if (connection.alias !== key) {
+      this.#dropAlias(connection);
+      this.metrics.aliases.inc();
+    }
+    connection.alias = key;
+    this.#aliases.set(key, connection);
+  }
+
+  /** The live connection that has this other name. */
+  aliased(transport: TransportName, address: string, port: number): Connection | null {
+    const connection = this.#aliases.get(remoteKey(transport, address, port));
+    return connection?.open ? connection : null;
+  }
+
+  #dropAlias(connection: Connection): void {
+    const { alias } = connection;
+    if (alias !== null && this.#aliases.get(alias) === connection) this.#aliases.delete(alias);
   }
 
   byId(id: string): Connection | null {
@@ -195,6 +219,7 @@ export class Connections implements ConnectionOwner {
     this.#handshaking.delete(connection);
     const remote = keyOf(connection);
     if (this.#byRemote.get(remote) === connection) this.#byRemote.delete(remote);
+    this.#dropAlias(connection);
     if (!connection.outgoing) this.#countAddress(connection.remoteAddress, -1);
     this.metrics.tcpClosed(reason);
     this.#log.debug("connection-closed", { flow: connection.id, reason });

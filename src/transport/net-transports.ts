@@ -125,12 +125,20 @@ export class NetTransports implements Transports {
       return this.#route.pick(this.#listeners.udp, address, from)?.flow(address, port) ?? null;
     const live = this.#connections.to(transport, address, port);
     if (live !== null && (name === undefined || live.isFor(name))) return live;
+    const alias = this.#connections.aliased(transport, address, port);
+    if (alias?.isFor(name ?? address) === true) return alias;
     if (transport !== "tcp" && transport !== "tls") return null; // browsers take no connections
     return this.#connect(transport, address, port, from, name ?? address);
   }
 
   connectionTo(transport: TransportName, address: string, port: number): Flow | null {
     return this.#connections.to(transport, address, port);
+  }
+
+  alias(flow: Flow, port: number): void {
+    const connection = this.#connections.byId(flow.id);
+    if (connection !== null && connection.transport === "tls" && !connection.outgoing)
+      this.#connections.alias(connection, port);
   }
 
   /** What we show to TLS peers. */

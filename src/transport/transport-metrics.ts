@@ -43,6 +43,7 @@ export class TransportMetrics {
   readonly udpTruncated: Counter;
   readonly tcpAccepted: Counter;
   readonly tcpOpened: Counter;
+  readonly aliases: Counter;
   readonly tcpReceived: Counter;
   readonly tcpSent: Counter;
   readonly receiverFaults: Counter;
@@ -58,6 +59,10 @@ export class TransportMetrics {
     this.udpTruncated = counter("udp_datagrams_truncated", "Datagrams dropped because they came cut off");
     this.tcpAccepted = counter("tcp_connections_accepted", "Connections accepted");
     this.tcpOpened = counter("tcp_connections_opened", "Connections opened to a peer");
+    this.aliases = metrics.counter(
+      "sipedge_tcp_aliases_total",
+      "Connections lent by their TLS peers for requests to them (RFC 5923)",
+    );
     this.tcpReceived = counter("tcp_messages_received", "Messages framed out of streams");
     this.tcpSent = counter("tcp_messages_sent", "Messages sent or queued on connections");
     this.receiverFaults = counter("receiver_faults", "Exceptions while a received message was handled");

@@ -137,7 +137,7 @@ describe("NH-23, NT-16 reasons", () => {
   });
 });
 
-describe("the first hop", () => {
+describe("NH-34 the first hop, told by the number of Vias", () => {
   for (const [name, lines, direct] of [
     ["one Via", [VIA], true],
     ["one Via in compact form", [VIA.replace("Via", "v")], true],

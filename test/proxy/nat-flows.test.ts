@@ -268,6 +268,18 @@ describe("NAT-16 calls of phones behind NATs", () => {
         expect(leftovers(world)).toEqual(NOTHING_LEFT);
       });
 
+  test("NT-21 the record names the flow that the call came on, and not what its caller says of itself", () => {
+    const world = lab();
+    const { phone: alice } = behindNat(world, "198.51.100.20", "alice");
+    const bob = new Phone(world, "bob", "198.51.100.8");
+    bob.register();
+    const { caller } = setUp(alice, bob);
+    alice.request("BYE", caller.target, inside(caller, { cseq: 2 }));
+    bob.answer(bob.incoming("BYE"), 200);
+    world.run(SETTLE_MS);
+    expect(world.records.map(({ source }) => source)).toEqual([`udp:${EDGE}:5060>198.51.100.20:30000`]);
+  });
+
   test("CANCEL and the ACK of its 487 reach the phone that rings", () => {
     const world = lab();
     const { phone: alice } = behindNat(world, "198.51.100.20", "alice");

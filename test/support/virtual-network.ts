@@ -244,6 +244,9 @@ export class VirtualTransports implements Transports {
     return live ?? this.#connect(local, address, port);
   }
 
+  /** Nobody has a certificate here. */
+  alias(): void {}
+
   connectionTo(transport: TransportName, address: string, port: number): Flow | null {
     const isIt = (c: VirtualFlow): boolean =>
       c.open && c.transport === transport && c.remoteAddress === address && c.remotePort === port;

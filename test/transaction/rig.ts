@@ -101,6 +101,7 @@ export class Rig {
     const transports: Transports = {
       flowTo: (transport, address, port) => this.flow(transport, address, port),
       connectionTo: () => null,
+      alias: () => {},
       flowById: () => null,
       endpoints: () => [LOCAL],
       speaksTcp: () => false,

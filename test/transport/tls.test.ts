@@ -286,6 +286,69 @@ describe("SIP-40, RFC 5922 §4 servers must prove the name that was asked for", 
     server.close();
   });
 
+  describe("B-05, RFC 5923 §8.2 a connection that its peer lends for requests to it", () => {
+    const PORT = 5999;
+    async function lent(pair: KeyPair | null) {
+      const rig = await listening({ client_certificate: "request" });
+      const peer = new TlsPeer(rig, pair === null ? {} : await pemOf(pair));
+      peer.write(sip("hello"));
+      await until(() => rig.receiver.messages.length === 1);
+      const { flow } = rig.receiver.messages[0]!;
+      rig.transports.alias(flow, PORT);
+      const to = (name?: string, port = PORT): string =>
+        rig.transports.flowTo("tls", HOST, port, undefined, name)!.id;
+      const end = (): void => {
+        rig.transports.close();
+        peer.socket.destroy();
+      };
+      return { rig, peer, flow, to, end };
+    }
+
+    test("for the names of its certificate, at that port", async () => {
+      const { flow, to, end } = await lent(other);
+      expect(to("other.test")).toBe(flow.id);
+      expect(to("other.test", PORT + 1)).not.toBe(flow.id);
+      for (const name of ["edge.test", HOST, undefined]) expect(to(name)).not.toBe(flow.id);
+      end();
+    });
+
+    test("for its address, where that is in the certificate", async () => {
+      const { flow, to, end } = await lent(ours);
+      expect([to(), to(HOST), to("edge.test")]).toEqual([flow.id, flow.id, flow.id]);
+      end();
+    });
+
+    test("without a certificate nobody is it", async () => {
+      const { flow, to, end } = await lent(null);
+      for (const name of ["other.test", HOST, undefined]) expect(to(name)).not.toBe(flow.id);
+      end();
+    });
+
+    test("the newest one, and none when it is closed", async () => {
+      const { rig, peer, flow, to, end } = await lent(other);
+      const second = new TlsPeer(rig, await pemOf(other));
+      second.write(sip("second"));
+      await until(() => rig.receiver.messages.length === 2);
+      const newer = rig.receiver.messages[1]!.flow;
+      rig.transports.alias(newer, PORT);
+      peer.socket.destroy(); // the older one takes nothing with it
+      await until(() => !flow.open);
+      expect(to("other.test")).toBe(newer.id);
+      second.socket.destroy();
+      await until(() => !newer.open);
+      expect(to("other.test")).not.toBe(newer.id);
+      end();
+    });
+
+    test("another port takes the first one's place", async () => {
+      const { rig, flow, to, end } = await lent(other);
+      rig.transports.alias(flow, PORT + 1);
+      expect(to("other.test", PORT + 1)).toBe(flow.id);
+      expect(to("other.test")).not.toBe(flow.id);
+      end();
+    });
+  });
+
   test("a server that speaks no TLS, and one that never answers: they fail, each with its reason", async () => {
     const rig = await listening();
     const server = Bun.listen({

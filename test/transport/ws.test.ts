@@ -94,7 +94,7 @@ describe("RFC 7118 §5 frames", () => {
     await until(() => peer.opened);
     for (const blank of ["\r\n", "", "\r\n\r\n", "\r\n\r\n\r\n"]) peer.send(blank);
     peer.send(sip("behind"));
-    await until(() => rig.receiver.messages.length === 1);
+    await until(() => rig.receiver.messages.length === 1 && peer.text !== "");
     expect(peer.text).toBe("\r\n");
     rig.transports.close();
   });
