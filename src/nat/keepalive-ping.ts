@@ -34,6 +34,7 @@ export function uriOf({ remoteAddress, remotePort, transport }: Flow): string {
 const PARAM = `;branch=${BRANCH}`;
 const PARAM_BYTES = Buffer.from(PARAM, "latin1");
 const LF = 10;
+const CR = 13;
 const COMMA = 44;
 const DOT = 46;
 const ZERO = 48;
@@ -67,11 +68,10 @@ export function readAnswer(
   const from = dot + endpoint.token.length + 2;
   const end = digitsEnd(bytes, from);
   const cseq = numberIn(bytes, from, end);
-  return cseq < 0 || cseq > endpoint.cseq || !BEHIND_BRANCH.has(bytes[end]!) ? null : { endpoint, cseq };
+  return cseq < 0 || cseq > endpoint.cseq || !endsBranch(bytes[end]!) ? null : { endpoint, cseq };
 }
 
-/** CR, ";" or ",". */
-const BEHIND_BRANCH: ReadonlySet<number> = new Set([13, SEMICOLON, COMMA]);
+const endsBranch = (char: number): boolean => char === SEMICOLON || char === CR || char === COMMA;
 
 /** Where the number stands in the first value of a Via that is the line after the first one; -1: it is not there. */
 function numberAt(bytes: Buffer): number {

@@ -1,6 +1,7 @@
 /**
  * The bytes of a ping (RFC 5626 §3.5 for what needs no answer; an OPTIONS or NOTIFY outside any dialog for what does),
- * written into one piece of memory: what is the same in all pings of a listener is made once.
+ * written into one piece of memory: what is the same in all pings of a listener is made once, and stays where it stands
+ * as long as what varies is as long as in the ping before.
  */
 import type { Flow, LocalEndpoint } from "../base/flow.ts";
 import { sentByFor } from "../base/flow.ts";
@@ -15,8 +16,8 @@ const VIA_TRANSPORT = { udp: "UDP", tcp: "TCP", tls: "TLS", ws: "WS", wss: "WSS"
 const ZERO = 48;
 const DOT = 46;
 const DASH = 45;
-/** All that varies, beside the URI that stands there twice: numbers and tokens. */
-const VARYING_BYTES_MAX = 128;
+/** Two dots and a dash. */
+const PUNCTUATION = 3;
 
 /** What is the same in all pings, between what is not. */
 interface Words {
@@ -35,6 +36,12 @@ export class PingWriter {
   /** The last ping there: most are as long as the one before. */
   #ping = this.#memory.subarray(0, 0);
   #at = 0;
+  /** What the ping in the memory is made of, and how long that is which varies. */
+  #laidOut: Words | null = null;
+  #uriLength = 0;
+  #tokenLength = 0;
+  #numberDigits = 0;
+  #cseqDigits = 0;
   #words: Words | null = null;
   /** Of whom the words are. */
   #rules: PingWords | null = null;
@@ -51,7 +58,7 @@ export class PingWriter {
     const uri = endpoint.uri ?? uriOf(flow);
     const { number, token } = endpoint;
     const cseq = ++endpoint.cseq;
-    this.#begin(words.length + 2 * uri.length + VARYING_BYTES_MAX);
+    this.#begin(words, uri.length, token.length, digitsOf(number), digitsOf(cseq));
     this.#bytes(words.method);
     this.#text(uri);
     this.#bytes(words.via);
@@ -71,6 +78,7 @@ export class PingWriter {
     this.#bytes(words.cseq);
     this.#number(cseq);
     this.#bytes(words.end);
+    this.#laidOut = words;
     if (this.#ping.length !== this.#at) this.#ping = this.#memory.subarray(0, this.#at);
     return flow.reliable ? Buffer.from(this.#ping) : this.#ping;
   }
@@ -86,8 +94,20 @@ export class PingWriter {
     return this.#words;
   }
 
-  #begin(bytes: number): void {
+  #begin(words: Words, uri: number, token: number, number: number, cseq: number): void {
     this.#at = 0;
+    const isSame =
+      this.#uriLength === uri &&
+      this.#tokenLength === token &&
+      this.#numberDigits === number &&
+      this.#cseqDigits === cseq;
+    if (isSame && this.#laidOut === words) return;
+    this.#laidOut = null;
+    this.#uriLength = uri;
+    this.#tokenLength = token;
+    this.#numberDigits = number;
+    this.#cseqDigits = cseq;
+    const bytes = words.length + 2 * (uri + number + cseq) + 3 * token + PUNCTUATION;
     if (bytes <= this.#memory.length) return;
     this.#memory = Buffer.alloc(bytes);
     this.#ping = this.#memory.subarray(0, 0);
@@ -105,16 +125,13 @@ export class PingWriter {
   }
 
   #bytes(bytes: Buffer): void {
-    const memory = this.#memory;
-    const at = this.#at;
-    for (let i = 0; i < bytes.length; i++) memory[at + i] = bytes[i]!;
-    this.#at = at + bytes.length;
+    if (this.#laidOut === null) this.#memory.set(bytes, this.#at);
+    this.#at += bytes.length;
   }
 
   /** A whole number that is not negative, in decimal. */
   #number(value: number): void {
-    let digits = 1;
-    for (let bound = 10; value >= bound; bound *= 10) digits++;
+    const digits = digitsOf(value);
     let rest = value;
     for (let i = this.#at + digits - 1; i >= this.#at; i--) {
       this.#memory[i] = ZERO + (rest % 10);
@@ -122,6 +139,12 @@ export class PingWriter {
     }
     this.#at += digits;
   }
+}
+
+function digitsOf(value: number): number {
+  let digits = 1;
+  for (let bound = 10; value >= bound; bound *= 10) digits++;
+  return digits;
 }
 
 function wordsOf(transport: string, us: string, { method, from, extra_headers }: PingWords): Words {
